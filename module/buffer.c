@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: buffer
+ *
+ * A buffer's memory is a shmem file that nobody else ever sees. Its handles lend
+ * that file's mapping (file->f_mapping), so that reverse mapping, shared futexes,
+ * swap and memory cgroups work on the pages as on any shmem; but what is mapped
+ * is the handle, so that a mapping keeps the handle open, counts as a peer, and
+ * has the rights of that handle and no other.
+ *
+ * Because the VM counts the shared writable mappings of an address space, made
+ * through a file that is open for writing, sealing is mapping_deny_writable() and
+ * a look for pages that somebody has pinned.
+ */
+#include <linux/delay.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "ipcdev.h"
+#include "trace.h"
+
+/* What makes a page of a buffer; like IPCDEV_GFP it fails before it kills. */
+#define PAGE_GFP	(GFP_HIGHUSER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* How often, and for how long in all, sealing looks again for pinned pages. */
+#define SEAL_TRIES	8
+
+/**
+ * struct ipcdev_buffer - shared memory
+ * @obj: the object
+ * @memory: the shmem file
+ * @pages: its size
+ * @seal_mutex: one at a time seals
+ * @sealed: for good; written under the object's lock
+ */
+struct ipcdev_buffer {
+	struct ipcdev_object obj;
+	struct file *memory;
+	unsigned long pages;
+	struct mutex seal_mutex;
+	bool sealed;
+};
+
+static struct workqueue_struct *drain_wq;
+
+static struct ipcdev_buffer *to_buffer(struct ipcdev_object *obj)
+{
+	return container_of(obj, struct ipcdev_buffer, obj);
+}
+
+static struct ipcdev_buffer *file_buffer(struct file *file)
+{
+	return to_buffer(ipcdev_handle(file)->obj);
+}
+
+/* A page of the buffer, referenced; from swap if it must. */
+static struct page *get_page_at(struct ipcdev_buffer *buf, pgoff_t index, gfp_t gfp)
+{
+	return shmem_read_mapping_page_gfp(buf->memory->f_mapping, index, gfp);
+}
+
+/* Memory is taken at creation, from the creator: later nothing can fail. */
+static int populate(struct ipcdev_buffer *buf)
+{
+	struct page *page;
+	pgoff_t i;
+
+	for (i = 0; i < buf->pages; i++) {
+		page = get_page_at(buf, i, PAGE_GFP);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		put_page(page);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static vm_fault_t buffer_fault(struct vm_fault *vmf)
+{
+	struct ipcdev_buffer *buf = file_buffer(vmf->vma->vm_file);
+	struct address_space *mapping = buf->memory->f_mapping;
+	struct page *page;
+
+	/* A private copy would escape the seal and the accounting. */
+	if (!(vmf->vma->vm_flags & VM_MAYSHARE) || vmf->pgoff >= buf->pages)
+		return VM_FAULT_SIGBUS;
+	for (;;) {
+		page = get_page_at(buf, vmf->pgoff, mapping_gfp_mask(mapping));
+		if (IS_ERR(page))
+			return vmf_error(PTR_ERR(page));
+		lock_page(page);
+		/* It may have gone to swap between being found and being locked. */
+		if (likely(page_folio(page)->mapping == mapping))
+			break;
+		unlock_page(page);
+		put_page(page);
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct buffer_vm_ops = {
+	.fault = buffer_fault,
+	.map_pages = filemap_map_pages,
+};
+
+static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ipcdev_buffer *buf = file_buffer(file);
+
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_pgoff > buf->pages || vma_pages(vma) > buf->pages - vma->vm_pgoff)
+		return -EINVAL;
+	/* mremap() may move it, not make it longer than was checked. */
+	vm_flags_set(vma, VM_DONTEXPAND);
+	vma->vm_ops = &buffer_vm_ops;
+	return 0;
+}
+
+/*
+ * A page that was added to an LRU list a moment ago is still referenced by a
+ * batch of the CPU on which that happened. Releasing any batch of pages there
+ * empties these first; the calls that do nothing else are not for modules.
+ */
+struct drain {
+	struct work_struct work;
+	struct page *page;
+};
+
+static void drain_cpu(struct work_struct *work)
+{
+	struct drain *drain = container_of(work, struct drain, work);
+	struct folio_batch batch;
+
+	get_page(drain->page);
+	folio_batch_init(&batch);
+	folio_batch_add(&batch, page_folio(drain->page));
+	ipcdev_batch_release(&batch);
+}
+
+static void drain_cpus(struct page *page)
+{
+	struct drain drain = { .page = page };
+	int cpu;
+
+	INIT_WORK_ONSTACK(&drain.work, drain_cpu);
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		queue_work_on(cpu, drain_wq, &drain.work);
+		flush_work(&drain.work);
+	}
+	cpus_read_unlock();
+	destroy_work_on_stack(&drain.work);
+}
+
+/*
+ * Whether a page is referenced by more than the page cache and us. Mappings, all
+ * of them through read-only handles, are zapped before and fault in again.
+ */
+static bool page_pinned(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	return folio_ref_count(folio) != folio_nr_pages(folio) + 1;
+}
+
+static int check_pinned(struct ipcdev_buffer *buf, bool drain)
+{
+	struct page *page;
+	bool pinned;
+	pgoff_t i;
+
+	unmap_mapping_pages(buf->memory->f_mapping, 0, 0, false);
+	for (i = 0; i < buf->pages; i++) {
+		page = get_page_at(buf, i, PAGE_GFP);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		pinned = page_pinned(page);
+		if (pinned && drain) {
+			drain = false;
+			drain_cpus(page);
+			pinned = page_pinned(page);
+		}
+		put_page(page);
+		if (pinned)
+			return -EBUSY;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* References that pass by, a migration's say, must not look like pins. */
+static int wait_unpinned(struct ipcdev_buffer *buf)
+{
+	unsigned int try;
+	int ret;
+
+	for (try = 0; try < SEAL_TRIES; try++) {
+		if (try)
+			usleep_range(500 << try, 1000 << try);
+		ret = check_pinned(buf, true);
+		if (ret != -EBUSY)
+			break;
+	}
+	return ret;
+}
+
+static int seal(struct ipcdev_buffer *buf)
+{
+	int ret;
+
+	lockdep_assert_held(&buf->seal_mutex);
+	if (buf->sealed)
+		return 0;
+	ret = mapping_deny_writable(buf->memory->f_mapping);
+	if (ret)
+		return ret;
+	ret = wait_unpinned(buf);
+	if (ret) {
+		mapping_allow_writable(buf->memory->f_mapping);
+		return ret;
+	}
+	spin_lock(&buf->obj.lock);
+	buf->sealed = true;
+	spin_unlock(&buf->obj.lock);
+	trace_ipcdev_seal(&buf->obj);
+	ipcdev_notify(&buf->obj, EPOLLIN);
+	return 0;
+}
+
+static long ioctl_seal(struct file *file, void __user *uarg, size_t usize)
+{
+	struct ipcdev_buffer *buf = file_buffer(file);
+	struct ipcdev_seal args;
+	int ret;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	ret = ipcdev_args_get(&args, uarg, usize);
+	if (ret)
+		return ret;
+	if (args.flags || args.reserved)
+		return -EINVAL;
+	ret = mutex_lock_interruptible(&buf->seal_mutex);
+	if (ret)
+		return ret;
+	ret = seal(buf);
+	mutex_unlock(&buf->seal_mutex);
+	return ret;
+}
+
+static long buffer_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
+{
+	if (nr == _IOC_NR(IPCDEV_IOC_SEAL))
+		return ioctl_seal(file, uarg, usize);
+	return -ENOTTY;
+}
+
+const struct file_operations ipcdev_buffer_fops = {
+	.owner = THIS_MODULE,
+	.mmap = buffer_mmap,
+	.poll = ipcdev_poll,
+	.unlocked_ioctl = ipcdev_handle_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.fasync = ipcdev_fasync,
+	.release = ipcdev_handle_release,
+	.show_fdinfo = ipcdev_handle_fdinfo,
+};
+
+static void buffer_opened(struct ipcdev_object *obj, struct file *file)
+{
+	/* Where the VM keeps this handle's mappings, and counts the writable ones. */
+	file->f_mapping = to_buffer(obj)->memory->f_mapping;
+}
+
+static __poll_t buffer_poll(struct ipcdev_object *obj)
+{
+	return to_buffer(obj)->sealed ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static void buffer_free(struct ipcdev_object *obj)
+{
+	struct ipcdev_buffer *buf = to_buffer(obj);
+
+	if (!IS_ERR_OR_NULL(buf->memory))
+		fput(buf->memory);
+	ipcdev_object_destroy(obj);
+	kfree(buf);
+}
+
+static u64 buffer_size(struct ipcdev_object *obj)
+{
+	return (u64)to_buffer(obj)->pages << PAGE_SHIFT;
+}
+
+static bool buffer_may_persist(struct ipcdev_object *obj)
+{
+	return true;
+}
+
+static void buffer_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
+{
+	st->size = buffer_size(obj);
+	if (to_buffer(obj)->sealed)
+		st->flags |= IPCDEV_STAT_SEALED;
+}
+
+static void buffer_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
+{
+	seq_printf(m, "ipcdev-size:\t%llu\nipcdev-sealed:\t%d\n", buffer_size(obj),
+		   READ_ONCE(to_buffer(obj)->sealed));
+}
+
+static const struct ipcdev_object_ops buffer_ops = {
+	.type = IPCDEV_TYPE_BUFFER,
+	.name = "buffer",
+	.label = "[ipcdev-buffer]",
+	.fops = &ipcdev_buffer_fops,
+	.ioctl = buffer_ioctl,
+	.opened = buffer_opened,
+	.poll = buffer_poll,
+	.free = buffer_free,
+	.size = buffer_size,
+	.may_persist = buffer_may_persist,
+	.stat = buffer_stat,
+	.fdinfo = buffer_fdinfo,
+};
+
+/* IPCDEV_IOC_CREATE_BUFFER */
+long ipcdev_buffer_create(void __user *uarg, size_t usize)
+{
+	struct ipcdev_create_buffer args;
+	struct ipcdev_buffer *buf;
+	u64 size;
+	int ret;
+
+	ret = ipcdev_args_get(&args, uarg, usize);
+	if (ret)
+		return ret;
+	if (args.flags || !args.size || args.size > READ_ONCE(ipcdev_max_bytes))
+		return -EINVAL;
+	ret = args.rights ? ipcdev_rights_check(IPCDEV_TYPE_BUFFER, args.rights) : 0;
+	if (ret)
+		return ret;
+
+	buf = kzalloc(sizeof(*buf), IPCDEV_GFP);
+	if (!buf)
+		return -ENOMEM;
+	mutex_init(&buf->seal_mutex);
+	size = PAGE_ALIGN(args.size);
+	buf->pages = size >> PAGE_SHIFT;
+	ret = ipcdev_object_init(&buf->obj, &buffer_ops, size);
+	if (ret) {
+		kfree(buf);
+		return ret;
+	}
+	buf->memory = ipcdev_shmem_file("ipcdev-buffer", size);
+	ret = IS_ERR(buf->memory) ? PTR_ERR(buf->memory) : populate(buf);
+	if (ret) {
+		ipcdev_object_put(&buf->obj);
+		return ret;
+	}
+	return ipcdev_object_create(&buf->obj, args.rights, false);
+}
+
+int ipcdev_buffer_init(void)
+{
+	drain_wq = alloc_workqueue("ipcdev-drain", WQ_MEM_RECLAIM, 0);
+	return drain_wq ? 0 : -ENOMEM;
+}
+
+void ipcdev_buffer_exit(void)
+{
+	destroy_workqueue(drain_wq);
+}

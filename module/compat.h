@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that ipcdev is built for, 6.1 to 7.2. Code
+ * elsewhere is written for the newest name; this header gives it to the rest.
+ */
+#ifndef IPCDEV_COMPAT_H
+#define IPCDEV_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagevec.h>
+#include <linux/shmem_fs.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* Idmapped mounts spoke through the user namespace before they had a type. */
+#define mnt_idmap		user_namespace
+#define nop_mnt_idmap		init_user_ns
+#define file_mnt_idmap(file)	file_mnt_user_ns(file)
+
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static inline void ipcdev_batch_release(struct folio_batch *batch)
+{
+	pagevec_release((struct pagevec *)batch);
+}
+#else
+#define ipcdev_batch_release(batch)	folio_batch_release(batch)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+static inline void simple_inode_init_ts(struct inode *inode)
+{
+	inode->i_ctime = current_time(inode);
+	inode->i_mtime = inode->i_ctime;
+	inode->i_atime = inode->i_ctime;
+}
+
+static inline void ipcdev_touch_dir(struct inode *dir)
+{
+	dir->i_ctime = current_time(dir);
+	dir->i_mtime = dir->i_ctime;
+}
+#else
+static inline void ipcdev_touch_dir(struct inode *dir)
+{
+	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define ipcdev_fillattr(idmap, mask, inode, stat)	generic_fillattr(idmap, inode, stat)
+#else
+#define ipcdev_fillattr(idmap, mask, inode, stat)	generic_fillattr(idmap, mask, inode, stat)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#define IPCDEV_MKDIR_RET		int
+#define IPCDEV_MKDIR_RESULT(err)	(err)
+#else
+#define IPCDEV_MKDIR_RET		struct dentry *
+#define IPCDEV_MKDIR_RESULT(err)	ERR_PTR(err)
+#endif
+
+/* Names stay until they are removed: they hold a reference to their dentry. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define ipcdev_kill_sb			kill_litter_super
+
+static inline void ipcdev_d_instantiate(struct dentry *dentry, struct inode *inode)
+{
+	d_instantiate(dentry, inode);
+	dget(dentry);
+}
+#else
+#define ipcdev_kill_sb			kill_anon_super
+#define ipcdev_d_instantiate(dentry, inode)	d_make_persistent(dentry, inode)
+#define generic_delete_inode		inode_just_drop
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define ipcdev_eventfd_signal(ctx)		eventfd_signal(ctx, 1)
+#define ipcdev_receive_fd(file, flags)		receive_fd(file, flags)
+#else
+#define ipcdev_eventfd_signal(ctx)		eventfd_signal(ctx)
+#define ipcdev_receive_fd(file, flags)		receive_fd(file, NULL, flags)
+#endif
+
+static inline struct file *ipcdev_shmem_file(const char *name, loff_t size)
+{
+	return shmem_file_setup(name, size, 0);
+}
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef IPCDEV_H
+#define IPCDEV_H
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/poll.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include <linux/ipcdev.h>
+
+#include "compat.h"
+
+/* Memory that a user makes us take is charged to it, and fails before it kills. */
+#define IPCDEV_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+#define IPCDEV_RIGHTS	(IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE | IPCDEV_RIGHT_PUBLISH)
+
+struct ipcdev_account;
+struct ipcdev_handle;
+struct ipcdev_object;
+
+/**
+ * struct ipcdev_object_ops - what sets one kind of object apart
+ * @type: enum ipcdev_type
+ * @name: what a person calls it, in fdinfo
+ * @label: the name of its anonymous files, in /proc/PID/fd
+ * @fops: of the files that are its handles
+ * @ioctl: the ioctls that only this kind knows; -ENOTTY for all others
+ * @opened: a file becomes a handle; may set the file up. Or NULL
+ * @poll: EPOLLIN and EPOLLOUT as they hold now; under the object's lock
+ * @peers_changed: a handle came or went; under the object's lock. Or NULL
+ * @drain: no handle is left and none will be: drop the contents. Or NULL
+ * @free: no reference is left: free the object
+ * @size: what stat(2) shows
+ * @may_persist: whether it can outlive its handles now; under the object's lock
+ * @stat: fill in the fields of this kind; under the object's lock
+ * @fdinfo: print the lines of this kind
+ */
+struct ipcdev_object_ops {
+	u32 type;
+	const char *name;
+	const char *label;
+	const struct file_operations *fops;
+	long (*ioctl)(struct file *file, unsigned int nr, void __user *uarg, size_t usize);
+	void (*opened)(struct ipcdev_object *obj, struct file *file);
+	__poll_t (*poll)(struct ipcdev_object *obj);
+	void (*peers_changed)(struct ipcdev_object *obj);
+	void (*drain)(struct ipcdev_object *obj);
+	void (*free)(struct ipcdev_object *obj);
+	u64 (*size)(struct ipcdev_object *obj);
+	bool (*may_persist)(struct ipcdev_object *obj);
+	void (*stat)(struct ipcdev_object *obj, struct ipcdev_stat *stat);
+	void (*fdinfo)(struct ipcdev_object *obj, struct seq_file *m);
+};
+
+/**
+ * struct ipcdev_object - what all objects share
+ * @ops: its kind
+ * @ref: one for each handle, one for the name, one for each listing under way
+ * @lock: protects the fields up to @dead and all state of the object's kind.
+ *	Taken in task context only; nothing sleeps or touches user memory under it
+ * @handles: open files
+ * @readers: of these, those that may read
+ * @writers: and those that may write
+ * @had_reader: there has been a reader; before the first one nobody is missed
+ * @had_writer: likewise
+ * @persistent: lives until its name is removed
+ * @dead: the last handle is gone and nobody may open it any more
+ * @name: the inode that names it; protected by the lock of all names (fs.c)
+ * @wq: poll, epoll and attached eventfds
+ * @peer_wq: callers that wait for a peer
+ * @fasync_in: handles that want SIGIO and may read
+ * @fasync_out: and those that may write
+ * @watch_mutex: protects each handle's list of attached eventfds
+ * @watches: eventfds attached and not yet fired for good
+ * @wakeups: rounds of pollers woken, and sleepers
+ * @account: who is charged
+ * @charged: bytes charged there
+ * @uid: the creator
+ * @gid: the creator
+ * @id: never used again
+ * @created_ns: CLOCK_REALTIME
+ */
+struct ipcdev_object {
+	const struct ipcdev_object_ops *ops;
+	struct kref ref;
+
+	spinlock_t lock;
+	u32 handles;
+	u32 readers;
+	u32 writers;
+	bool had_reader;
+	bool had_writer;
+	bool persistent;
+	bool dead;
+
+	struct inode *name;
+
+	wait_queue_head_t wq;
+	wait_queue_head_t peer_wq;
+	struct fasync_struct *fasync_in;
+	struct fasync_struct *fasync_out;
+	struct mutex watch_mutex;
+	atomic_t watches;
+	atomic64_t wakeups;
+
+	struct ipcdev_account *account;
+	u64 charged;
+	kuid_t uid;
+	kgid_t gid;
+	u64 id;
+	u64 created_ns;
+};
+
+/**
+ * struct ipcdev_handle - an open file of an object
+ * @obj: the object, referenced
+ * @rights: IPCDEV_RIGHT_*, fixed at birth
+ * @opener: the process that opened it, for messages of write(2)
+ * @watches: attached eventfds; protected by the object's watch_mutex
+ */
+struct ipcdev_handle {
+	struct ipcdev_object *obj;
+	u32 rights;
+	struct pid *opener;
+	struct list_head watches;
+};
+
+static inline struct ipcdev_handle *ipcdev_handle(const struct file *file)
+{
+	return file->private_data;
+}
+
+/* The last peer went away, for those who read and those who write. Lock held. */
+static inline bool ipcdev_writers_gone(const struct ipcdev_object *obj)
+{
+	return !obj->writers && obj->had_writer && !obj->persistent;
+}
+
+static inline bool ipcdev_readers_gone(const struct ipcdev_object *obj)
+{
+	return !obj->readers && obj->had_reader && !obj->persistent;
+}
+
+/* object.c */
+int ipcdev_object_init(struct ipcdev_object *obj, const struct ipcdev_object_ops *ops,
+		       u64 bytes);
+void ipcdev_object_destroy(struct ipcdev_object *obj);
+void ipcdev_object_put(struct ipcdev_object *obj);
+void ipcdev_object_unnamed(struct ipcdev_object *obj);
+int ipcdev_object_create(struct ipcdev_object *obj, u32 rights, bool nonblock);
+int ipcdev_rights_check(u32 type, u32 rights);
+int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights);
+int ipcdev_handle_release(struct inode *inode, struct file *file);
+long ipcdev_handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+void ipcdev_handle_fdinfo(struct seq_file *m, struct file *file);
+long ipcdev_list(void __user *uarg, size_t usize);
+void ipcdev_objects_exit(void);
+
+/* fs.c */
+#define IPCDEVFS_MAGIC	0x69706364	/* "ipcd" */
+
+int ipcdevfs_init(void);
+void ipcdevfs_exit(void);
+int ipcdevfs_publish(struct ipcdev_object *obj, int name_fd, bool persistent);
+void ipcdevfs_vanish(struct ipcdev_object *obj);
+bool ipcdevfs_path(struct ipcdev_object *obj, char *buf, size_t size);
+
+/* notify.c */
+__poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt);
+int ipcdev_fasync(int fd, struct file *file, int on);
+void ipcdev_notify(struct ipcdev_object *obj, __poll_t events);
+long ipcdev_attach(struct ipcdev_handle *h, void __user *uarg, size_t usize);
+long ipcdev_detach(struct ipcdev_handle *h, void __user *uarg, size_t usize);
+void ipcdev_watches_release(struct ipcdev_handle *h);
+
+/* account.c */
+enum ipcdev_resource {
+	IPCDEV_OBJECTS,
+	IPCDEV_BYTES,
+	IPCDEV_EVENTFDS,
+	IPCDEV_INFLIGHT,
+	IPCDEV_RESOURCES,
+};
+
+extern unsigned int ipcdev_max_objects;
+extern unsigned long ipcdev_max_bytes;
+extern unsigned int ipcdev_max_eventfds;
+extern unsigned int ipcdev_max_depth;
+extern unsigned int ipcdev_max_msg_size;
+extern unsigned int ipcdev_max_batch;
+
+void ipcdev_account_init(void);
+struct ipcdev_account *ipcdev_account_get(void);
+void ipcdev_account_put(struct ipcdev_account *account);
+int ipcdev_charge(struct ipcdev_account *account, enum ipcdev_resource what, u64 amount,
+		  u64 limit);
+void ipcdev_uncharge(struct ipcdev_account *account, enum ipcdev_resource what, u64 amount);
+void ipcdev_account_usage(u64 used[IPCDEV_RESOURCES]);
+
+/* wait.c */
+
+/**
+ * struct ipcdev_deadline - how long a call may sleep
+ * @nonblock: not at all
+ * @set: until @expires
+ * @clock: of @expires: CLOCK_MONOTONIC or CLOCK_REALTIME
+ * @expires: absolute, as the initial time namespace shows the clock
+ */
+struct ipcdev_deadline {
+	bool nonblock;
+	bool set;
+	clockid_t clock;
+	ktime_t expires;
+};
+
+int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct file *file, u32 flags, u64 ns);
+
+u64 ipcdev_time_to_caller(u64 ns);
+
+struct ipcdev_message;
+
+/**
+ * struct ipcdev_waiter - a sleeper, on its own stack
+ * @node: in the object's list of sleepers until somebody settles it; protected
+ *	by the object's lock
+ * @task: who sleeps
+ * @msg: a sender's message until it is settled, a receiver's from then on
+ * @result: IPCDEV_PENDING, and the outcome once settled; then the sleeper may
+ *	return at any moment and this structure is gone
+ */
+struct ipcdev_waiter {
+	struct list_head node;
+	struct task_struct *task;
+	struct ipcdev_message *msg;
+	int result;
+};
+
+#define IPCDEV_PENDING	1
+
+void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list);
+struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result);
+void ipcdev_waiter_wake(struct task_struct *task);
+int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d);
+int ipcdev_sleep(const struct ipcdev_deadline *d);
+
+/* buffer.c */
+extern const struct file_operations ipcdev_buffer_fops;
+long ipcdev_buffer_create(void __user *uarg, size_t usize);
+int ipcdev_buffer_init(void);
+void ipcdev_buffer_exit(void);
+
+/* queue.c */
+long ipcdev_queue_create(void __user *uarg, size_t usize);
+
+/* An ioctl's number says how large its caller's structure is. */
+static inline int ipcdev_cmd_size(unsigned int cmd, size_t *usize)
+{
+	if (_IOC_TYPE(cmd) != IPCDEV_IOC_MAGIC)
+		return -ENOTTY;
+	*usize = _IOC_SIZE(cmd);
+	if (!*usize)
+		return -EINVAL;
+	return *usize > PAGE_SIZE ? -E2BIG : 0;
+}
+
+/*
+ * The caller's structure may be shorter or longer than ours. Equal sizes, the
+ * rule, are copied with a size that the compiler knows, which is much cheaper.
+ */
+#define ipcdev_args_get(args, uarg, usize)					\
+	(likely((usize) == sizeof(*(args))) ?					\
+	 (copy_from_user((args), (uarg), sizeof(*(args))) ? -EFAULT : 0) :	\
+	 copy_struct_from_user((args), sizeof(*(args)), (uarg), (usize)))
+
+#define ipcdev_args_put(args, uarg, usize)					\
+	(likely((usize) == sizeof(*(args))) ?					\
+	 (copy_to_user((uarg), (args), sizeof(*(args))) ? -EFAULT : 0) :	\
+	 ipcdev_copy_struct_to_user((uarg), (usize), (args), sizeof(*(args))))
+
+static inline int ipcdev_copy_struct_to_user(void __user *uarg, size_t usize, const void *args,
+					     size_t ksize)
+{
+	if (copy_to_user(uarg, args, min(usize, ksize)))
+		return -EFAULT;
+	if (usize > ksize && clear_user(uarg + ksize, usize - ksize))
+		return -EFAULT;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Messages by themselves: their memory, their payload on its way in and out, and
+ * the descriptors and slices that they carry. What order they come in is the
+ * queue's business (queue.c).
+ *
+ * All here runs without locks: a message belongs to whoever builds it, and later
+ * to the one receiver that has taken it.
+ */
+#include <linux/eventfd.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/net.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+#include <net/sock.h>
+
+#include "ipcdev.h"
+#include "message.h"
+
+static struct kmem_cache *slots;
+
+/**
+ * ipcdev_message_room - bytes behind the header that a message needs
+ * @len: bytes of payload
+ * @items: descriptors and slices
+ */
+size_t ipcdev_message_room(size_t len, u32 items)
+{
+	struct ipcdev_cargo *cargo;
+
+	return items ? ALIGN(len, 8) + struct_size(cargo, items, items) : len;
+}
+
+/**
+ * ipcdev_message_alloc - memory for a message
+ * @room: from ipcdev_message_room()
+ *
+ * Return: a message with nothing filled in but what says that it carries
+ * nothing, or NULL.
+ */
+struct ipcdev_message *ipcdev_message_alloc(size_t room)
+{
+	struct ipcdev_message *msg;
+	bool slot = room <= IPCDEV_SLOT_DATA;
+
+	msg = slot ? kmem_cache_alloc(slots, IPCDEV_GFP) :
+		     kvmalloc(struct_size(msg, data, room), IPCDEV_GFP);
+	if (!msg)
+		return NULL;
+	msg->slot = slot;
+	msg->pid = NULL;
+	msg->cargo = NULL;
+	msg->pins = 0;
+	msg->lost = 0;
+	msg->gone = false;
+	return msg;
+}
+
+static void cargo_release(struct ipcdev_cargo *cargo)
+{
+	u32 i, items = cargo->fds + cargo->slices;
+
+	for (i = 0; i < items; i++)
+		fput(cargo->items[i].file);
+	ipcdev_uncharge(cargo->account, IPCDEV_INFLIGHT, items);
+	ipcdev_account_put(cargo->account);
+}
+
+/**
+ * ipcdev_message_strip - let go of all that a message refers to
+ * @msg: as good as new from ipcdev_message_alloc() afterwards
+ */
+void ipcdev_message_strip(struct ipcdev_message *msg)
+{
+	if (unlikely(msg->cargo)) {
+		cargo_release(msg->cargo);
+		msg->cargo = NULL;
+	}
+	if (unlikely(msg->pid)) {
+		put_pid(msg->pid);
+		msg->pid = NULL;
+	}
+	msg->lost = 0;
+}
+
+void ipcdev_message_free(struct ipcdev_message *msg)
+{
+	if (!msg)
+		return;
+	ipcdev_message_strip(msg);
+	if (msg->slot)
+		kmem_cache_free(slots, msg);
+	else
+		kvfree(msg);
+}
+
+/*
+ * Small payloads are the common ones, and for them the check of a slab object's
+ * bounds costs several times the copy itself (224 instructions against 30 for 64
+ * bytes). The bounds have been checked by then: @n is at most the room that the
+ * message was allocated with. Word by word, then, where words may lie anywhere.
+ */
+#define COPY_BY_WORD_MAX	128
+
+static int copy_in(void *to, const void __user *from, size_t n)
+{
+	if (n > COPY_BY_WORD_MAX || !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
+		return copy_from_user(to, from, n) ? -EFAULT : 0;
+	if (!user_read_access_begin(from, n))
+		return -EFAULT;
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
+	for (; n; n--, to++, from++)
+		unsafe_get_user(*(u8 *)to, (const u8 __user *)from, fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int copy_out(void __user *to, const void *from, size_t n)
+{
+	if (n > COPY_BY_WORD_MAX || !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
+		return copy_to_user(to, from, n) ? -EFAULT : 0;
+	if (!user_write_access_begin(to, n))
+		return -EFAULT;
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		unsafe_put_user(*(const u64 *)from, (u64 __user *)to, fault);
+	for (; n; n--, to++, from++)
+		unsafe_put_user(*(const u8 *)from, (u8 __user *)to, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static int payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg *um,
+			      int direction)
+{
+	const struct ipcdev_iovec __user *uiov = u64_to_user_ptr(um->data);
+	struct ipcdev_iovec piece;
+	u32 i;
+
+	if (um->iov_count > IPCDEV_IOV_MAX)
+		return -EINVAL;
+	p->iov = kmalloc_array(um->iov_count, sizeof(*p->iov), IPCDEV_GFP);
+	if (!p->iov)
+		return -ENOMEM;
+	p->len = 0;
+	for (i = 0; i < um->iov_count; i++) {
+		if (copy_from_user(&piece, uiov + i, sizeof(piece)))
+			goto fault;
+		if (piece.len > MAX_RW_COUNT - p->len)
+			goto invalid;
+		p->len += piece.len;
+		p->iov[i].iov_base = u64_to_user_ptr(piece.base);
+		p->iov[i].iov_len = piece.len;
+	}
+	iov_iter_init(&p->own_iter, direction, p->iov, um->iov_count, p->len);
+	p->iter = &p->own_iter;
+	return 0;
+
+fault:
+	kfree(p->iov);
+	return -EFAULT;
+invalid:
+	kfree(p->iov);
+	return -EINVAL;
+}
+
+/**
+ * ipcdev_payload_import - where the caller's message lies
+ * @p: the result, for ipcdev_payload_release()
+ * @um: the caller's
+ * @direction: ITER_SOURCE to send it, ITER_DEST to receive it
+ */
+int ipcdev_payload_import(struct ipcdev_payload *p, const struct ipcdev_msg *um, int direction)
+{
+	p->iter = NULL;
+	p->iov = NULL;
+	if (unlikely(um->iov_count))
+		return payload_import_iov(p, um, direction);
+	p->base = u64_to_user_ptr(um->data);
+	p->len = um->len;
+	return 0;
+}
+
+/**
+ * ipcdev_payload_from_iter - the same for read(2) and write(2)
+ * @p: the result; nothing to release
+ * @iter: of the call
+ */
+void ipcdev_payload_from_iter(struct ipcdev_payload *p, struct iov_iter *iter)
+{
+	p->iov = NULL;
+	p->len = iov_iter_count(iter);
+	p->iter = iter;
+	if (iter_is_ubuf(iter)) {
+		p->iter = NULL;
+		p->base = iter->ubuf + iter->iov_offset;
+	}
+}
+
+/**
+ * ipcdev_message_fill - copy a payload in
+ * @msg: with room for it; its @len is set
+ * @p: from where
+ */
+int ipcdev_message_fill(struct ipcdev_message *msg, struct ipcdev_payload *p)
+{
+	msg->len = p->len;
+	if (unlikely(p->iter))
+		return copy_from_iter_full(msg->data, p->len, p->iter) ? 0 : -EFAULT;
+	return copy_in(msg->data, p->base, p->len);
+}
+
+/**
+ * ipcdev_message_copy_out - copy a payload out
+ * @msg: the message
+ * @p: to where; has room
+ */
+int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payload *p)
+{
+	if (unlikely(p->iter))
+		return copy_to_iter(msg->data, msg->len, p->iter) == msg->len ? 0 : -EFAULT;
+	return copy_out(p->base, msg->data, msg->len);
+}
+
+/*
+ * A descriptor in a queue is kept open by the queue. Were it one through which
+ * the queue itself, or something that can hold descriptors, is kept open, a ring
+ * of references could outlive all processes. So only kinds that hold no other
+ * files may travel; buffers are, and rings will be, among them.
+ */
+static bool may_travel(struct file *file)
+{
+	struct eventfd_ctx *eventfd;
+	struct socket *sock;
+
+	if (file->f_op == &ipcdev_buffer_fops)
+		return true;
+	/* Names of other objects are regular files too. */
+	if (file->f_inode->i_sb->s_magic == IPCDEVFS_MAGIC)
+		return false;
+	if (S_ISREG(file->f_inode->i_mode) || S_ISFIFO(file->f_inode->i_mode))
+		return true;
+
+	sock = sock_from_file(file);
+	if (sock)
+		return sock->sk && (sock->sk->sk_family == AF_INET ||
+				    sock->sk->sk_family == AF_INET6);
+
+	eventfd = eventfd_ctx_fileget(file);
+	if (IS_ERR(eventfd))
+		return false;
+	eventfd_ctx_put(eventfd);
+	return true;
+}
+
+static int fd_load(struct ipcdev_item *item, const s32 __user *ufd)
+{
+	struct file *file;
+	s32 fd;
+
+	if (get_user(fd, ufd))
+		return -EFAULT;
+	file = fget(fd);
+	if (!file)
+		return -EBADF;
+	if (!may_travel(file)) {
+		fput(file);
+		return -ELOOP;
+	}
+	item->file = file;
+	item->offset = 0;
+	item->length = 0;
+	return 0;
+}
+
+static int slice_load(struct ipcdev_item *item, const struct ipcdev_slice __user *uslice)
+{
+	struct ipcdev_object *obj;
+	struct ipcdev_slice slice;
+	struct file *file;
+	u64 size;
+	int ret;
+
+	if (copy_from_user(&slice, uslice, sizeof(slice)))
+		return -EFAULT;
+	if (slice.reserved || slice.buffer_id || !slice.length)
+		return -EINVAL;
+	file = fget(slice.fd);
+	if (!file)
+		return -EBADF;
+	ret = -EINVAL;
+	if (file->f_op != &ipcdev_buffer_fops)
+		goto err;
+	ret = -EBADF;
+	if (!(file->f_mode & FMODE_READ))
+		goto err;
+	ret = -EINVAL;
+	obj = ipcdev_handle(file)->obj;
+	size = obj->ops->size(obj);
+	if (slice.offset > size || slice.length > size - slice.offset)
+		goto err;
+	item->file = file;
+	item->offset = slice.offset;
+	item->length = slice.length;
+	return 0;
+
+err:
+	fput(file);
+	return ret;
+}
+
+/**
+ * ipcdev_cargo_load - take the descriptors and slices that the caller sends
+ * @msg: filled, with room for them
+ * @um: the caller's message, its counts checked
+ *
+ * Return: 0, or an errno and nothing is held.
+ */
+int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um)
+{
+	struct ipcdev_cargo *cargo = (void *)(msg->data + ALIGN(msg->len, 8));
+	const struct ipcdev_slice __user *uslices = u64_to_user_ptr(um->slices);
+	const s32 __user *ufds = u64_to_user_ptr(um->fds);
+	u32 items = um->fd_count + um->slice_count;
+	u32 i;
+	int ret = 0;
+
+	for (i = 0; i < items; i++) {
+		if (i < um->fd_count)
+			ret = fd_load(&cargo->items[i], ufds + i);
+		else
+			ret = slice_load(&cargo->items[i], uslices + (i - um->fd_count));
+		if (ret)
+			goto err;
+	}
+
+	ret = -ENOMEM;
+	cargo->account = ipcdev_account_get();
+	if (!cargo->account)
+		goto err;
+	if (ipcdev_charge(cargo->account, IPCDEV_INFLIGHT, items,
+			  capable(CAP_SYS_RESOURCE) ? U64_MAX : rlimit(RLIMIT_NOFILE))) {
+		ipcdev_account_put(cargo->account);
+		ret = -ETOOMANYREFS;
+		goto err;
+	}
+	cargo->fds = um->fd_count;
+	cargo->slices = um->slice_count;
+	msg->cargo = cargo;
+	return 0;
+
+err:
+	while (i--)
+		fput(cargo->items[i].file);
+	return ret;
+}
+
+/* A new descriptor of the receiver's, which ipcdev_cargo_undo() can close. */
+static int deliver_file(struct file *file, struct ipcdev_delivery *delivery)
+{
+	int fd = ipcdev_receive_fd(file, O_CLOEXEC);
+
+	if (fd >= 0)
+		delivery->fds[delivery->count++] = fd;
+	return fd;
+}
+
+static int deliver_fds(const struct ipcdev_cargo *cargo, struct ipcdev_msg *um,
+		       struct ipcdev_delivery *delivery)
+{
+	s32 __user *ufds = u64_to_user_ptr(um->fds);
+	u32 i, count = min(cargo->fds, um->fd_count);
+	int fd;
+
+	for (i = 0; i < count; i++) {
+		fd = deliver_file(cargo->items[i].file, delivery);
+		if (fd == -EMFILE && (um->flags & IPCDEV_MSG_DROP_FDS))
+			break;
+		if (fd < 0)
+			return fd;
+		if (put_user(fd, ufds + i))
+			return -EFAULT;
+	}
+	um->fd_count = i;
+	return 0;
+}
+
+static int deliver_slices(const struct ipcdev_cargo *cargo, struct ipcdev_msg *um,
+			  struct ipcdev_delivery *delivery)
+{
+	struct ipcdev_slice __user *uslices = u64_to_user_ptr(um->slices);
+	const struct ipcdev_item *item = cargo->items + cargo->fds;
+	u32 i, count = min(cargo->slices, um->slice_count);
+	struct ipcdev_slice slice;
+
+	for (i = 0; i < count; i++, item++) {
+		slice.fd = -1;
+		slice.reserved = 0;
+		slice.offset = item->offset;
+		slice.length = item->length;
+		slice.buffer_id = ipcdev_handle(item->file)->obj->id;
+		if (!(um->flags & IPCDEV_MSG_SLICE_IDS)) {
+			slice.fd = deliver_file(item->file, delivery);
+			if (slice.fd == -EMFILE && (um->flags & IPCDEV_MSG_DROP_FDS))
+				break;
+			if (slice.fd < 0)
+				return slice.fd;
+		}
+		if (copy_to_user(uslices + i, &slice, sizeof(slice)))
+			return -EFAULT;
+	}
+	um->slice_count = i;
+	return 0;
+}
+
+/**
+ * ipcdev_cargo_deliver - give the receiver what a message carries
+ * @msg: the message, taken
+ * @um: the caller's message; its counts are what fits, and then what there was
+ * @delivery: what can be undone if a later step fails
+ */
+int ipcdev_cargo_deliver(const struct ipcdev_message *msg, struct ipcdev_msg *um,
+			 struct ipcdev_delivery *delivery)
+{
+	int ret;
+
+	delivery->count = 0;
+	if (likely(!msg->cargo)) {
+		um->fd_count = 0;
+		um->slice_count = 0;
+		return 0;
+	}
+	ret = deliver_fds(msg->cargo, um, delivery);
+	if (!ret)
+		ret = deliver_slices(msg->cargo, um, delivery);
+	if (ret)
+		ipcdev_cargo_undo(delivery);
+	return ret;
+}
+
+void ipcdev_cargo_undo(struct ipcdev_delivery *delivery)
+{
+	while (delivery->count)
+		close_fd(delivery->fds[--delivery->count]);
+}
+
+int ipcdev_message_init(void)
+{
+	/* User copies touch the payload only; that is what the region says. */
+	slots = kmem_cache_create_usercopy("ipcdev_message",
+					   sizeof(struct ipcdev_message) + IPCDEV_SLOT_DATA, 0,
+					   SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT,
+					   offsetof(struct ipcdev_message, data),
+					   IPCDEV_SLOT_DATA, NULL);
+	return slots ? 0 : -ENOMEM;
+}
+
+void ipcdev_message_exit(void)
+{
+	kmem_cache_destroy(slots);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef IPCDEV_MESSAGE_H
+#define IPCDEV_MESSAGE_H
+
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/uio.h>
+#include <linux/ipcdev.h>
+
+struct ipcdev_account;
+
+/**
+ * struct ipcdev_item - a descriptor, or with a length a slice, in flight
+ * @file: referenced
+ * @offset: of the slice
+ * @length: of the slice
+ */
+struct ipcdev_item {
+	struct file *file;
+	u64 offset;
+	u64 length;
+};
+
+/**
+ * struct ipcdev_cargo - what a message carries besides its payload
+ * @account: who is charged for it, referenced
+ * @fds: how many of @items are descriptors; they come first
+ * @slices: how many are slices
+ * @items: @fds + @slices of them
+ */
+struct ipcdev_cargo {
+	struct ipcdev_account *account;
+	u32 fds;
+	u32 slices;
+	struct ipcdev_item items[];
+};
+
+/**
+ * struct ipcdev_message - a message
+ * @node: in its queue's order, unless it is taken
+ * @age: likewise, in order of sending; or in a list of free slots
+ * @seq: its place among those sent to its queue
+ * @tag: the sender's
+ * @prio: the sender's
+ * @len: bytes of payload
+ * @pins: peekers that are copying it; protected by the queue's lock
+ * @lost: messages dropped before it, while it is taken
+ * @gone: it was received while pinned: the last peeker frees it
+ * @slot: it is from the cache, and can be used again
+ * @pid: of the sender, referenced, or NULL
+ * @uid: of the sender, if @pid
+ * @gid: of the sender, if @pid
+ * @time_ns: when it was sent, or 0
+ * @cargo: in the room behind the payload, or NULL
+ * @data: the payload
+ *
+ * Between being built and being freed a message does not change but for its
+ * place, so that it can be copied without a lock.
+ */
+struct ipcdev_message {
+	struct rb_node node;
+	struct list_head age;
+	u64 seq;
+	u64 tag;
+	u32 prio;
+	u32 len;
+	u32 pins;
+	u32 lost;
+	bool gone;
+	bool slot;
+	struct pid *pid;
+	kuid_t uid;
+	kgid_t gid;
+	u64 time_ns;
+	struct ipcdev_cargo *cargo;
+	u8 data[] __aligned(8);
+};
+
+/* Payload and cargo up to this size travel in slots that are used again. */
+#define IPCDEV_SLOT_DATA	256
+
+/**
+ * struct ipcdev_payload - user memory that a payload is copied from or to
+ * @base: where it lies, if it is in one piece
+ * @len: how much there is
+ * @iter: all pieces, if it is in several; else NULL
+ * @own_iter: what @iter points to if ipcdev_payload_import() made it
+ * @iov: what that refers to
+ */
+struct ipcdev_payload {
+	void __user *base;
+	size_t len;
+	struct iov_iter *iter;
+	struct iov_iter own_iter;
+	struct iovec *iov;
+};
+
+/**
+ * struct ipcdev_delivery - descriptors that a receiver has been given so far
+ * @count: how many
+ * @fds: which
+ */
+struct ipcdev_delivery {
+	u32 count;
+	int fds[IPCDEV_FDS_MAX + IPCDEV_SLICES_MAX];
+};
+
+static inline u32 ipcdev_cargo_fds(const struct ipcdev_message *msg)
+{
+	return msg->cargo ? msg->cargo->fds : 0;
+}
+
+static inline u32 ipcdev_cargo_slices(const struct ipcdev_message *msg)
+{
+	return msg->cargo ? msg->cargo->slices : 0;
+}
+
+int ipcdev_payload_import(struct ipcdev_payload *p, const struct ipcdev_msg *um, int direction);
+void ipcdev_payload_from_iter(struct ipcdev_payload *p, struct iov_iter *iter);
+
+static inline void ipcdev_payload_release(struct ipcdev_payload *p)
+{
+	if (unlikely(p->iov))
+		kfree(p->iov);
+}
+
+size_t ipcdev_message_room(size_t len, u32 items);
+struct ipcdev_message *ipcdev_message_alloc(size_t room);
+void ipcdev_message_free(struct ipcdev_message *msg);
+void ipcdev_message_strip(struct ipcdev_message *msg);
+int ipcdev_message_fill(struct ipcdev_message *msg, struct ipcdev_payload *p);
+int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payload *p);
+int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um);
+int ipcdev_cargo_deliver(const struct ipcdev_message *msg, struct ipcdev_msg *um,
+			 struct ipcdev_delivery *delivery);
+void ipcdev_cargo_undo(struct ipcdev_delivery *delivery);
+
+int ipcdev_message_init(void);
+void ipcdev_message_exit(void);
+
+#endif

@@ -1,0 +1,1157 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: queue
+ *
+ * A message is built outside the lock, in memory that the queue uses again, and
+ * is then in one of these states, which change under the object's lock only:
+ *
+ * - *waiting*: its sender sleeps for room and holds it on its stack;
+ * - *ready*: in the queue, in order of priority and then of sending;
+ * - *taken*: one receiver has it and is copying it out, without the lock;
+ * - gone: delivered, dropped, or never sent.
+ *
+ * A taken message is delivered when everything has reached the receiver's memory.
+ * If that fails it becomes ready again, and because it keeps its sequence number,
+ * in its old place. It counts as queued for those who want to know whether the
+ * queue is drained, but not against the depth.
+ *
+ * Receivers sleep only while nothing is ready; therefore a message that becomes
+ * ready while one sleeps is handed to it, and is taken at once. Senders sleep in
+ * order of arrival, and none overtakes them: whoever makes room admits them.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/rbtree.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "ipcdev.h"
+#include "message.h"
+#include "trace.h"
+
+#define DEPTH_DEFAULT		64
+#define MSG_MAX_DEFAULT		8192
+#define BYTES_MAX_DEFAULT	(16ULL << 20)
+
+/* Message memory that an idle queue keeps, for the next messages to come. */
+#define SLOTS_KEPT		64
+
+/* What a message costs beside its payload, as the user is charged for it. */
+#define MESSAGE_OVERHEAD	256
+
+#define QUEUE_FLAGS	(IPCDEV_QUEUE_NONBLOCK | IPCDEV_QUEUE_DROP_OLDEST | \
+			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME)
+#define WAIT_FLAGS	(IPCDEV_NONBLOCK | IPCDEV_DEADLINE_MONOTONIC | \
+			 IPCDEV_DEADLINE_REALTIME)
+#define RECV_FLAGS	(IPCDEV_MSG_DROP_FDS | IPCDEV_MSG_SLICE_IDS)
+#define TOLD_FLAGS	(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME)
+
+/**
+ * struct ipcdev_queue - a message queue
+ * @obj: the object; its lock protects all that follows @bytes_max
+ * @flags: IPCDEV_QUEUE_*
+ * @depth: messages at most
+ * @msg_max: bytes in the largest
+ * @bytes_max: bytes in all
+ * @ready: ready messages in order of receiving
+ * @by_age: the same in order of sending
+ * @receivers: sleeping receivers, the longest waiting first
+ * @senders: sleeping senders, likewise
+ * @slots: free message slots
+ * @next_seq: of the next message
+ * @queued_bytes: payload of the ready messages
+ * @queued: ready messages
+ * @taken: messages that receivers are copying
+ * @laden: messages with descriptors or slices, waiting, ready or taken
+ * @nr_receivers: length of @receivers
+ * @nr_senders: length of @senders
+ * @nr_slots: length of @slots
+ * @lost: messages dropped since one was taken
+ * @want_room: somebody was told that there is no room
+ * @sent: statistics
+ * @sent_bytes: statistics
+ * @received: statistics
+ * @received_bytes: statistics
+ * @dropped: statistics
+ * @returned: statistics
+ * @send_waits: statistics
+ * @recv_waits: statistics
+ * @wakeups: statistics
+ */
+struct ipcdev_queue {
+	struct ipcdev_object obj;
+	u32 flags;
+	u32 depth;
+	u32 msg_max;
+	u64 bytes_max;
+
+	struct rb_root_cached ready;
+	struct list_head by_age;
+	struct list_head receivers;
+	struct list_head senders;
+	struct list_head slots;
+	u64 next_seq;
+	u64 queued_bytes;
+	u32 queued;
+	u32 taken;
+	u32 laden;
+	u32 nr_receivers;
+	u32 nr_senders;
+	u32 nr_slots;
+	u32 lost;
+	bool want_room;
+
+	u64 sent;
+	u64 sent_bytes;
+	u64 received;
+	u64 received_bytes;
+	u64 dropped;
+	u64 returned;
+	u64 send_waits;
+	u64 recv_waits;
+	u64 wakeups;
+};
+
+/**
+ * struct ipcdev_room - what a receiver can take
+ * @len: bytes of payload
+ * @fds: descriptors
+ * @slices: slices
+ * @drop: descriptors and slices beyond that may be dropped
+ */
+struct ipcdev_room {
+	size_t len;
+	u32 fds;
+	u32 slices;
+	bool drop;
+};
+
+static struct ipcdev_queue *to_queue(struct ipcdev_object *obj)
+{
+	return container_of(obj, struct ipcdev_queue, obj);
+}
+
+static struct ipcdev_queue *file_queue(struct file *file)
+{
+	return to_queue(ipcdev_handle(file)->obj);
+}
+
+/* The states of a message. All of these need the lock. */
+
+static bool has_room(const struct ipcdev_queue *q, u32 len)
+{
+	return q->queued < q->depth && q->queued_bytes + len <= q->bytes_max;
+}
+
+static bool less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct ipcdev_message *m = rb_entry(a, struct ipcdev_message, node);
+	const struct ipcdev_message *n = rb_entry(b, struct ipcdev_message, node);
+
+	if (m->prio != n->prio)
+		return m->prio > n->prio;
+	return m->seq < n->seq;
+}
+
+static struct ipcdev_message *first_ready(const struct ipcdev_queue *q)
+{
+	return rb_entry_safe(rb_first_cached(&q->ready), struct ipcdev_message, node);
+}
+
+static void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	struct ipcdev_message *older;
+
+	rb_add_cached(&msg->node, &q->ready, less);
+	/* A new message is the youngest; one that comes back is not far away. */
+	list_for_each_entry_reverse(older, &q->by_age, age) {
+		if (older->seq < msg->seq)
+			break;
+	}
+	list_add(&msg->age, &older->age);
+	q->queued++;
+	q->queued_bytes += msg->len;
+}
+
+static void unmake_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	rb_erase_cached(&msg->node, &q->ready);
+	list_del(&msg->age);
+	q->queued--;
+	q->queued_bytes -= msg->len;
+}
+
+static void make_taken(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	q->taken++;
+	msg->lost = q->lost;
+	q->lost = 0;
+}
+
+/*
+ * A message that is not in the queue becomes ready, or taken by a receiver that
+ * sleeps for it. Returns that receiver's task, to be woken without the lock.
+ */
+static struct task_struct *hand_over(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	struct ipcdev_waiter *w;
+
+	w = list_first_entry_or_null(&q->receivers, struct ipcdev_waiter, node);
+	if (!w) {
+		make_ready(q, msg);
+		return NULL;
+	}
+	make_taken(q, msg);
+	w->msg = msg;
+	q->nr_receivers--;
+	q->wakeups++;
+	return ipcdev_waiter_settle(w, 0);
+}
+
+static struct task_struct *accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	msg->seq = q->next_seq++;
+	q->sent++;
+	q->sent_bytes += msg->len;
+	trace_ipcdev_send(&q->obj, msg);
+	return hand_over(q, msg);
+}
+
+/* The first sleeping sender is done, one way or the other. */
+static void settle_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w, int result)
+{
+	q->nr_senders--;
+	q->wakeups++;
+	ipcdev_waiter_wake(ipcdev_waiter_settle(w, result));
+}
+
+/* There may be room now: admit sleeping senders. Returns the events to notify. */
+static __poll_t admit(struct ipcdev_queue *q)
+{
+	struct ipcdev_message *msg;
+	struct ipcdev_waiter *w;
+	__poll_t events = 0;
+
+	while ((w = list_first_entry_or_null(&q->senders, struct ipcdev_waiter, node))) {
+		struct task_struct *receiver;
+
+		msg = w->msg;
+		if (!has_room(q, msg->len))
+			return events;
+		receiver = accept(q, msg);
+		if (receiver)
+			ipcdev_waiter_wake(receiver);
+		else
+			events |= EPOLLIN;
+		settle_sender(q, w, 0);
+	}
+	if (q->want_room && has_room(q, 1)) {
+		q->want_room = false;
+		events |= EPOLLOUT;
+	}
+	return events;
+}
+
+/* The room that a message took is free again. */
+static __poll_t made_room(struct ipcdev_queue *q, bool was_full)
+{
+	q->want_room |= was_full;
+	if (likely(!q->want_room && list_empty(&q->senders)))
+		return 0;
+	return admit(q);
+}
+
+/*
+ * The queue is done with a message, and keeps its memory if it can. Returns the
+ * message if the caller must strip it first, without the lock, or free it.
+ */
+static struct ipcdev_message *retire(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	if (unlikely(msg->pins)) {
+		msg->gone = true;
+		return NULL;
+	}
+	if (unlikely(msg->cargo || msg->pid))
+		return msg;
+	if (msg->slot && q->nr_slots < min_t(u32, q->depth, SLOTS_KEPT)) {
+		list_add(&msg->age, &q->slots);
+		q->nr_slots++;
+		return NULL;
+	}
+	return msg;
+}
+
+/* Nobody will send any more, and nothing is left that could come back. */
+static void drained(struct ipcdev_queue *q)
+{
+	struct ipcdev_waiter *w, *next;
+
+	if (likely(!ipcdev_writers_gone(&q->obj)) || q->queued || q->taken)
+		return;
+	list_for_each_entry_safe(w, next, &q->receivers, node) {
+		q->nr_receivers--;
+		q->wakeups++;
+		ipcdev_waiter_wake(ipcdev_waiter_settle(w, -EPIPE));
+	}
+}
+
+static void queue_peers_changed(struct ipcdev_object *obj)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+	struct ipcdev_waiter *w, *next;
+
+	drained(q);
+	if (!ipcdev_readers_gone(obj))
+		return;
+	list_for_each_entry_safe(w, next, &q->senders, node) {
+		if (w->msg->cargo)
+			q->laden--;
+		settle_sender(q, w, -EPIPE);
+	}
+}
+
+/* Messages on their way in. */
+
+static struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
+{
+	struct ipcdev_message *msg;
+
+	if (room <= IPCDEV_SLOT_DATA) {
+		spin_lock(&q->obj.lock);
+		msg = list_first_entry_or_null(&q->slots, struct ipcdev_message, age);
+		if (msg) {
+			list_del(&msg->age);
+			q->nr_slots--;
+		}
+		spin_unlock(&q->obj.lock);
+		if (likely(msg))
+			return msg;
+	}
+	return ipcdev_message_alloc(room);
+}
+
+/* A message that nobody is to see: its memory may serve again. */
+static void message_put(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	ipcdev_message_strip(msg);
+	spin_lock(&q->obj.lock);
+	msg = retire(q, msg);
+	spin_unlock(&q->obj.lock);
+	ipcdev_message_free(msg);
+}
+
+/* A full queue that drops: make room. The dropped go to @dropped, to be freed. */
+static void drop_oldest(struct ipcdev_queue *q, u32 len, struct list_head *dropped)
+{
+	struct ipcdev_message *msg;
+
+	while (!has_room(q, len)) {
+		msg = list_first_entry_or_null(&q->by_age, struct ipcdev_message, age);
+		if (!msg)
+			return;
+		trace_ipcdev_drop(&q->obj, msg);
+		unmake_ready(q, msg);
+		q->dropped++;
+		if (q->lost != U32_MAX)
+			q->lost++;
+		if (msg->cargo)
+			q->laden--;
+		if (msg->pins)
+			msg->gone = true;
+		else
+			list_add(&msg->age, dropped);
+	}
+}
+
+static void free_list(struct list_head *messages)
+{
+	struct ipcdev_message *msg, *next;
+
+	list_for_each_entry_safe(msg, next, messages, age)
+		ipcdev_message_free(msg);
+}
+
+/* Sleep for room. Called with the lock, returns without it. */
+static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
+			 const struct ipcdev_deadline *deadline)
+	__releases(&q->obj.lock)
+{
+	struct ipcdev_waiter w = { .msg = msg };
+	__poll_t events = 0;
+	int ret;
+
+	ipcdev_waiter_add(&w, &q->senders);
+	q->nr_senders++;
+	q->send_waits++;
+	trace_ipcdev_sleep(&q->obj, true, 0);
+	spin_unlock(&q->obj.lock);
+
+	ret = ipcdev_waiter_sleep(&w, deadline);
+	if (ret) {
+		spin_lock(&q->obj.lock);
+		if (w.result == IPCDEV_PENDING) {
+			list_del(&w.node);
+			q->nr_senders--;
+			if (msg->cargo)
+				q->laden--;
+			w.result = ret;
+			/* What is behind may be smaller, and fit. */
+			events = admit(q);
+		}
+		spin_unlock(&q->obj.lock);
+		if (events)
+			ipcdev_notify(&q->obj, events);
+	}
+	trace_ipcdev_wake(&q->obj, true, w.result);
+	return w.result;
+}
+
+/*
+ * Send a message that is ready to go. On success it is the queue's, else still
+ * the caller's.
+ */
+static int queue_send(struct ipcdev_queue *q, struct ipcdev_message *msg,
+		      const struct ipcdev_deadline *deadline)
+{
+	struct task_struct *receiver;
+	LIST_HEAD(dropped);
+	int ret;
+
+	spin_lock(&q->obj.lock);
+	ret = -EPIPE;
+	if (unlikely(ipcdev_readers_gone(&q->obj)))
+		goto err;
+	ret = -EOPNOTSUPP;
+	if (unlikely(msg->cargo && q->obj.persistent))
+		goto err;
+	if (unlikely(!has_room(q, msg->len) || !list_empty(&q->senders))) {
+		if (q->flags & IPCDEV_QUEUE_DROP_OLDEST) {
+			drop_oldest(q, msg->len, &dropped);
+		} else if (deadline->nonblock) {
+			q->want_room = true;
+			ret = -EAGAIN;
+			goto err;
+		} else {
+			if (msg->cargo)
+				q->laden++;
+			return wait_for_room(q, msg, deadline);
+		}
+	}
+	if (msg->cargo)
+		q->laden++;
+	receiver = accept(q, msg);
+	spin_unlock(&q->obj.lock);
+
+	if (receiver)
+		ipcdev_waiter_wake(receiver);
+	else
+		ipcdev_notify(&q->obj, EPOLLIN);
+	free_list(&dropped);
+	return 0;
+
+err:
+	spin_unlock(&q->obj.lock);
+	return ret;
+}
+
+/* Who sends and when, for those queues that were made to tell. */
+static void message_sign(struct ipcdev_queue *q, struct ipcdev_message *msg, struct pid *pid,
+			 const struct cred *cred)
+{
+	msg->time_ns = q->flags & IPCDEV_QUEUE_TIME ? ktime_get_ns() : 0;
+	if (q->flags & IPCDEV_QUEUE_CREDS) {
+		msg->pid = get_pid(pid);
+		msg->uid = cred->euid;
+		msg->gid = cred->egid;
+	}
+}
+
+static int send_check(const struct ipcdev_msg *um)
+{
+	if (um->flags || um->time_ns || um->pid || um->uid || um->gid || um->lost)
+		return -EINVAL;
+	if (um->prio > IPCDEV_PRIO_MAX || um->fd_count > IPCDEV_FDS_MAX ||
+	    um->slice_count > IPCDEV_SLICES_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+static int send_one(struct ipcdev_queue *q, const struct ipcdev_msg *um,
+		    const struct ipcdev_deadline *deadline)
+{
+	u32 items = um->fd_count + um->slice_count;
+	struct ipcdev_payload payload;
+	struct ipcdev_message *msg;
+	int ret;
+
+	ret = send_check(um);
+	if (ret)
+		return ret;
+	ret = ipcdev_payload_import(&payload, um, ITER_SOURCE);
+	if (ret)
+		return ret;
+	ret = -EMSGSIZE;
+	if (payload.len > q->msg_max)
+		goto out;
+	ret = -ENOMEM;
+	msg = message_get(q, ipcdev_message_room(payload.len, items));
+	if (!msg)
+		goto out;
+	msg->tag = um->tag;
+	msg->prio = um->prio;
+	ret = ipcdev_message_fill(msg, &payload);
+	if (!ret && items)
+		ret = ipcdev_cargo_load(msg, um);
+	if (ret)
+		goto out_message;
+	message_sign(q, msg, task_tgid(current), current_cred());
+	ret = queue_send(q, msg, deadline);
+out_message:
+	if (ret)
+		message_put(q, msg);
+out:
+	ipcdev_payload_release(&payload);
+	return ret;
+}
+
+/* Messages on their way out. */
+
+static bool fits(const struct ipcdev_message *msg, const struct ipcdev_room *room)
+{
+	if (msg->len > room->len)
+		return false;
+	return room->drop || (ipcdev_cargo_fds(msg) <= room->fds &&
+			      ipcdev_cargo_slices(msg) <= room->slices);
+}
+
+/* What a receiver without room is told. */
+static void tell_need(const struct ipcdev_message *msg, struct ipcdev_room *room)
+{
+	room->len = msg->len;
+	room->fds = ipcdev_cargo_fds(msg);
+	room->slices = ipcdev_cargo_slices(msg);
+}
+
+/* A taken message could not be delivered. */
+static void put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	struct task_struct *receiver;
+
+	spin_lock(&q->obj.lock);
+	trace_ipcdev_return(&q->obj, msg);
+	q->taken--;
+	q->returned++;
+	q->lost += min(msg->lost, U32_MAX - q->lost);
+	receiver = hand_over(q, msg);
+	spin_unlock(&q->obj.lock);
+
+	if (receiver)
+		ipcdev_waiter_wake(receiver);
+	else
+		ipcdev_notify(&q->obj, EPOLLIN);
+}
+
+/* A taken message has been delivered. */
+static void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	spin_lock(&q->obj.lock);
+	trace_ipcdev_receive(&q->obj, msg);
+	q->taken--;
+	if (msg->cargo)
+		q->laden--;
+	q->received++;
+	q->received_bytes += msg->len;
+	drained(q);
+	msg = retire(q, msg);
+	spin_unlock(&q->obj.lock);
+	if (unlikely(msg))
+		message_put(q, msg);
+}
+
+/* Sleep for a message. Called with the lock, returns without it. */
+static int wait_for_message(struct ipcdev_queue *q, const struct ipcdev_deadline *deadline,
+			    struct ipcdev_message **msg)
+	__releases(&q->obj.lock)
+{
+	struct ipcdev_waiter w = {};
+	int ret;
+
+	ipcdev_waiter_add(&w, &q->receivers);
+	q->nr_receivers++;
+	q->recv_waits++;
+	trace_ipcdev_sleep(&q->obj, false, 0);
+	spin_unlock(&q->obj.lock);
+
+	ret = ipcdev_waiter_sleep(&w, deadline);
+	if (ret) {
+		spin_lock(&q->obj.lock);
+		if (w.result == IPCDEV_PENDING) {
+			list_del(&w.node);
+			q->nr_receivers--;
+			w.result = ret;
+		}
+		spin_unlock(&q->obj.lock);
+	}
+	trace_ipcdev_wake(&q->obj, false, w.result);
+	*msg = w.msg;
+	return w.result;
+}
+
+/*
+ * Take the next message. It is then the caller's to end with delivered() or
+ * put_back(). On -EMSGSIZE it stays, and @room says what it needs.
+ */
+static struct ipcdev_message *take(struct ipcdev_queue *q, struct ipcdev_room *room,
+				   const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_message *msg;
+	__poll_t events;
+	bool was_full;
+	int ret;
+
+	spin_lock(&q->obj.lock);
+	msg = first_ready(q);
+	if (!msg) {
+		ret = -EPIPE;
+		if (ipcdev_writers_gone(&q->obj) && !q->taken)
+			goto err;
+		ret = -EAGAIN;
+		if (deadline->nonblock)
+			goto err;
+		ret = wait_for_message(q, deadline, &msg);
+		if (ret)
+			return ERR_PTR(ret);
+		if (likely(fits(msg, room)))
+			return msg;
+		tell_need(msg, room);
+		put_back(q, msg);
+		return ERR_PTR(-EMSGSIZE);
+	}
+	if (unlikely(!fits(msg, room))) {
+		tell_need(msg, room);
+		ret = -EMSGSIZE;
+		goto err;
+	}
+	was_full = !has_room(q, 1);
+	unmake_ready(q, msg);
+	make_taken(q, msg);
+	events = made_room(q, was_full);
+	spin_unlock(&q->obj.lock);
+	if (unlikely(events))
+		ipcdev_notify(&q->obj, events);
+	return msg;
+
+err:
+	spin_unlock(&q->obj.lock);
+	return ERR_PTR(ret);
+}
+
+/* What the receiver is told of a message, but for what it carries. */
+static void tell(const struct ipcdev_message *msg, struct ipcdev_msg *um, u32 lost)
+{
+	um->len = msg->len;
+	um->tag = msg->tag;
+	um->prio = msg->prio;
+	um->lost = lost;
+	um->flags &= RECV_FLAGS;
+	um->pid = 0;
+	um->uid = 0;
+	um->gid = 0;
+	if (unlikely(msg->pid)) {
+		um->flags |= IPCDEV_MSG_CREDS;
+		um->pid = pid_vnr(msg->pid);
+		um->uid = from_kuid_munged(current_user_ns(), msg->uid);
+		um->gid = from_kgid_munged(current_user_ns(), msg->gid);
+	}
+	um->time_ns = ipcdev_time_to_caller(msg->time_ns);
+	if (unlikely(msg->time_ns))
+		um->flags |= IPCDEV_MSG_TIME;
+}
+
+/* Everything that a receiver is to have, up to where it can still be undone. */
+static int deliver(const struct ipcdev_message *msg, struct ipcdev_payload *payload,
+		   struct ipcdev_msg *um, void __user *uout, size_t usize)
+{
+	struct ipcdev_delivery delivery;
+	int ret;
+
+	ret = ipcdev_message_copy_out(msg, payload);
+	if (ret)
+		return ret;
+	ret = ipcdev_cargo_deliver(msg, um, &delivery);
+	if (ret)
+		return ret;
+	tell(msg, um, msg->lost);
+	ret = ipcdev_args_put(um, uout, usize);
+	/* A receiver that has been killed meanwhile will not look at it. */
+	if (!ret && unlikely(fatal_signal_pending(current)))
+		ret = -EINTR;
+	if (unlikely(ret))
+		ipcdev_cargo_undo(&delivery);
+	return ret;
+}
+
+static int recv_one(struct ipcdev_queue *q, struct ipcdev_msg *um,
+		    const struct ipcdev_deadline *deadline, void __user *uout, size_t usize)
+{
+	struct ipcdev_payload payload;
+	struct ipcdev_message *msg;
+	struct ipcdev_room room;
+	int ret;
+
+	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
+		return -EINVAL;
+	ret = ipcdev_payload_import(&payload, um, ITER_DEST);
+	if (ret)
+		return ret;
+	room.len = payload.len;
+	room.fds = um->fd_count;
+	room.slices = um->slice_count;
+	room.drop = um->flags & IPCDEV_MSG_DROP_FDS;
+
+	msg = take(q, &room, deadline);
+	if (IS_ERR(msg)) {
+		ret = PTR_ERR(msg);
+		if (ret == -EMSGSIZE) {
+			um->len = room.len;
+			um->fd_count = room.fds;
+			um->slice_count = room.slices;
+			if (ipcdev_args_put(um, uout, usize))
+				ret = -EFAULT;
+		}
+		goto out;
+	}
+	ret = deliver(msg, &payload, um, uout, usize);
+	if (unlikely(ret))
+		put_back(q, msg);
+	else
+		delivered(q, msg);
+out:
+	ipcdev_payload_release(&payload);
+	return ret;
+}
+
+/* The ready message at a position, pinned: it stays in memory, if not in the queue. */
+static struct ipcdev_message *pin(struct ipcdev_queue *q, u32 position)
+{
+	struct ipcdev_message *msg = NULL;
+	struct rb_node *node;
+
+	spin_lock(&q->obj.lock);
+	if (position < q->queued) {
+		node = rb_first_cached(&q->ready);
+		while (position--)
+			node = rb_next(node);
+		msg = rb_entry(node, struct ipcdev_message, node);
+		msg->pins++;
+	}
+	spin_unlock(&q->obj.lock);
+	return msg;
+}
+
+static void unpin(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	spin_lock(&q->obj.lock);
+	if (--msg->pins || !msg->gone)
+		msg = NULL;
+	spin_unlock(&q->obj.lock);
+	ipcdev_message_free(msg);
+}
+
+static int peek(struct ipcdev_queue *q, u32 position, struct ipcdev_msg *um,
+		void __user *uout, size_t usize)
+{
+	struct ipcdev_payload payload;
+	struct ipcdev_message *msg;
+	int ret;
+
+	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
+		return -EINVAL;
+	ret = ipcdev_payload_import(&payload, um, ITER_DEST);
+	if (ret)
+		return ret;
+	ret = -EAGAIN;
+	msg = pin(q, position);
+	if (!msg)
+		goto out;
+	um->fd_count = ipcdev_cargo_fds(msg);
+	um->slice_count = ipcdev_cargo_slices(msg);
+	if (msg->len > payload.len) {
+		ret = -EMSGSIZE;
+		um->len = msg->len;
+	} else {
+		ret = ipcdev_message_copy_out(msg, &payload);
+		tell(msg, um, 0);
+	}
+	if (ret != -EFAULT && ipcdev_args_put(um, uout, usize))
+		ret = -EFAULT;
+	unpin(q, msg);
+out:
+	ipcdev_payload_release(&payload);
+	return ret;
+}
+
+/* The system calls. */
+
+static long ioctl_send(struct file *file, void __user *uarg, size_t usize)
+{
+	struct ipcdev_deadline deadline;
+	struct ipcdev_transfer args;
+	int ret;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	ret = ipcdev_args_get(&args, uarg, usize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~WAIT_FLAGS) || args.position)
+		return -EINVAL;
+	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
+	if (ret)
+		return ret;
+	return send_one(file_queue(file), &args.msg, &deadline);
+}
+
+static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
+{
+	const size_t head = offsetof(struct ipcdev_transfer, msg);
+	struct ipcdev_queue *q = file_queue(file);
+	struct ipcdev_deadline deadline;
+	struct ipcdev_transfer args;
+	int ret;
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	/* A message without its results is not received. */
+	if (usize < IPCDEV_TRANSFER_SIZE_VER0)
+		return -EINVAL;
+	ret = ipcdev_args_get(&args, uarg, usize);
+	if (ret)
+		return ret;
+	if (args.flags & ~(WAIT_FLAGS | IPCDEV_PEEK))
+		return -EINVAL;
+	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
+	if (ret)
+		return ret;
+	if (args.flags & IPCDEV_PEEK)
+		return peek(q, args.position, &args.msg, uarg + head, usize - head);
+	if (args.position)
+		return -EINVAL;
+	return recv_one(q, &args.msg, &deadline, uarg + head, usize - head);
+}
+
+static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool send)
+{
+	struct ipcdev_queue *q = file_queue(file);
+	struct ipcdev_deadline deadline;
+	struct ipcdev_batch args;
+	struct ipcdev_msg um;
+	void __user *umsg;
+	u32 done;
+	int ret;
+
+	if (!(file->f_mode & (send ? FMODE_WRITE : FMODE_READ)))
+		return -EBADF;
+	ret = ipcdev_args_get(&args, uarg, usize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~WAIT_FLAGS) || args.reserved || !args.count ||
+	    args.count > READ_ONCE(ipcdev_max_batch))
+		return -EINVAL;
+	if (args.msg_size < (send ? 1 : IPCDEV_MSG_SIZE_VER0) || args.msg_size > PAGE_SIZE)
+		return -EINVAL;
+	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
+	if (ret)
+		return ret;
+
+	umsg = u64_to_user_ptr(args.msgs);
+	for (done = 0; done < args.count; done++, umsg += args.msg_size) {
+		ret = ipcdev_args_get(&um, umsg, args.msg_size);
+		if (ret)
+			break;
+		if (send)
+			ret = send_one(q, &um, &deadline);
+		else
+			ret = recv_one(q, &um, &deadline, umsg, args.msg_size);
+		if (ret)
+			break;
+		/* A receiver sleeps for the first message only. */
+		if (!send)
+			deadline.nonblock = true;
+		cond_resched();
+	}
+	return done ?: ret;
+}
+
+static long queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
+{
+	switch (nr) {
+	case _IOC_NR(IPCDEV_IOC_SEND):
+		return ioctl_send(file, uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_RECV):
+		return ioctl_recv(file, uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_SEND_BATCH):
+		return ioctl_batch(file, uarg, usize, true);
+	case _IOC_NR(IPCDEV_IOC_RECV_BATCH):
+		return ioctl_batch(file, uarg, usize, false);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static void rw_deadline(struct ipcdev_deadline *deadline, const struct kiocb *iocb)
+{
+	deadline->set = false;
+	deadline->nonblock = (iocb->ki_filp->f_flags & O_NONBLOCK) ||
+			     (iocb->ki_flags & IOCB_NOWAIT);
+}
+
+static ssize_t queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct ipcdev_queue *q = file_queue(iocb->ki_filp);
+	struct ipcdev_room room = { .len = iov_iter_count(to), .drop = true };
+	struct ipcdev_deadline deadline;
+	struct ipcdev_payload payload;
+	struct ipcdev_message *msg;
+	ssize_t ret;
+
+	if (!room.len)
+		return 0;
+	rw_deadline(&deadline, iocb);
+	msg = take(q, &room, &deadline);
+	if (IS_ERR(msg))
+		return msg == ERR_PTR(-EPIPE) ? 0 : PTR_ERR(msg);
+
+	ipcdev_payload_from_iter(&payload, to);
+	ret = ipcdev_message_copy_out(msg, &payload);
+	if (!ret && unlikely(fatal_signal_pending(current)))
+		ret = -EINTR;
+	if (unlikely(ret)) {
+		put_back(q, msg);
+		return ret;
+	}
+	ret = msg->len;
+	delivered(q, msg);
+	return ret;
+}
+
+static ssize_t queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *file = iocb->ki_filp;
+	struct ipcdev_queue *q = file_queue(file);
+	struct ipcdev_deadline deadline;
+	struct ipcdev_payload payload;
+	struct ipcdev_message *msg;
+	int ret;
+
+	ipcdev_payload_from_iter(&payload, from);
+	/* read(2) could not tell an empty message from the end. */
+	if (!payload.len)
+		return 0;
+	if (payload.len > q->msg_max)
+		return -EMSGSIZE;
+	msg = message_get(q, payload.len);
+	if (!msg)
+		return -ENOMEM;
+	msg->tag = 0;
+	msg->prio = 0;
+	ret = ipcdev_message_fill(msg, &payload);
+	if (!ret) {
+		rw_deadline(&deadline, iocb);
+		message_sign(q, msg, ipcdev_handle(file)->opener, file->f_cred);
+		ret = queue_send(q, msg, &deadline);
+	}
+	if (unlikely(ret)) {
+		message_put(q, msg);
+		return ret;
+	}
+	return payload.len;
+}
+
+static const struct file_operations ipcdev_queue_fops = {
+	.owner = THIS_MODULE,
+	.read_iter = queue_read_iter,
+	.write_iter = queue_write_iter,
+	.poll = ipcdev_poll,
+	.unlocked_ioctl = ipcdev_handle_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.fasync = ipcdev_fasync,
+	.release = ipcdev_handle_release,
+	.show_fdinfo = ipcdev_handle_fdinfo,
+};
+
+/* What makes a queue an object. */
+
+static void queue_opened(struct ipcdev_object *obj, struct file *file)
+{
+	/* io_uring may try without sleeping, and poll when it must. */
+	file->f_mode |= FMODE_NOWAIT;
+}
+
+static __poll_t queue_poll(struct ipcdev_object *obj)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+	__poll_t mask = q->queued ? EPOLLIN | EPOLLRDNORM : 0;
+
+	if ((q->flags & IPCDEV_QUEUE_DROP_OLDEST) || (list_empty(&q->senders) && has_room(q, 1)))
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	else
+		q->want_room = true;
+	return mask;
+}
+
+static void queue_drain(struct ipcdev_object *obj)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+	LIST_HEAD(messages);
+
+	spin_lock(&obj->lock);
+	list_splice_init(&q->by_age, &messages);
+	list_splice_init(&q->slots, &messages);
+	q->ready = RB_ROOT_CACHED;
+	q->queued = 0;
+	q->queued_bytes = 0;
+	q->nr_slots = 0;
+	q->laden = 0;
+	spin_unlock(&obj->lock);
+	free_list(&messages);
+}
+
+static void queue_free(struct ipcdev_object *obj)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+
+	/* A queue whose creation failed half-way has not been drained. */
+	queue_drain(obj);
+	WARN_ON(q->taken || q->nr_receivers || q->nr_senders);
+	ipcdev_object_destroy(obj);
+	kfree(q);
+}
+
+static u64 queue_size(struct ipcdev_object *obj)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+	u64 size;
+
+	spin_lock(&obj->lock);
+	size = q->queued_bytes;
+	spin_unlock(&obj->lock);
+	return size;
+}
+
+static bool queue_may_persist(struct ipcdev_object *obj)
+{
+	return !to_queue(obj)->laden;
+}
+
+static void queue_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+
+	if (q->flags & IPCDEV_QUEUE_DROP_OLDEST)
+		st->flags |= IPCDEV_STAT_DROP_OLDEST;
+	if (q->flags & IPCDEV_QUEUE_CREDS)
+		st->flags |= IPCDEV_STAT_CREDS;
+	if (q->flags & IPCDEV_QUEUE_TIME)
+		st->flags |= IPCDEV_STAT_TIME;
+	st->depth = q->depth;
+	st->msg_max = q->msg_max;
+	st->size = q->bytes_max;
+	st->queued = q->queued;
+	st->queued_bytes = q->queued_bytes;
+	st->receivers = q->nr_receivers;
+	st->senders = q->nr_senders;
+	st->sent = q->sent;
+	st->sent_bytes = q->sent_bytes;
+	st->received = q->received;
+	st->received_bytes = q->received_bytes;
+	st->dropped = q->dropped;
+	st->returned = q->returned;
+	st->send_waits = q->send_waits;
+	st->recv_waits = q->recv_waits;
+	st->wakeups += q->wakeups;
+}
+
+static void queue_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
+{
+	struct ipcdev_queue *q = to_queue(obj);
+	u64 bytes;
+	u32 queued;
+
+	spin_lock(&obj->lock);
+	queued = q->queued;
+	bytes = q->queued_bytes;
+	spin_unlock(&obj->lock);
+	seq_printf(m, "ipcdev-queued:\t%u\nipcdev-bytes:\t%llu\n", queued, bytes);
+}
+
+static const struct ipcdev_object_ops queue_ops = {
+	.type = IPCDEV_TYPE_QUEUE,
+	.name = "queue",
+	.label = "[ipcdev-queue]",
+	.fops = &ipcdev_queue_fops,
+	.ioctl = queue_ioctl,
+	.opened = queue_opened,
+	.poll = queue_poll,
+	.peers_changed = queue_peers_changed,
+	.drain = queue_drain,
+	.free = queue_free,
+	.size = queue_size,
+	.may_persist = queue_may_persist,
+	.stat = queue_stat,
+	.fdinfo = queue_fdinfo,
+};
+
+static int create_check(struct ipcdev_create_queue *args)
+{
+	if (args->flags & ~QUEUE_FLAGS)
+		return -EINVAL;
+	args->depth = args->depth ?: DEPTH_DEFAULT;
+	args->msg_max = args->msg_max ?: MSG_MAX_DEFAULT;
+	if (args->depth > READ_ONCE(ipcdev_max_depth) ||
+	    args->msg_max > READ_ONCE(ipcdev_max_msg_size))
+		return -EINVAL;
+	if (!args->bytes_max)
+		args->bytes_max = clamp_t(u64, BYTES_MAX_DEFAULT, args->msg_max,
+					  (u64)args->depth * args->msg_max);
+	if (args->bytes_max < args->msg_max || args->bytes_max > READ_ONCE(ipcdev_max_bytes))
+		return -EINVAL;
+	return args->rights ? ipcdev_rights_check(IPCDEV_TYPE_QUEUE, args->rights) : 0;
+}
+
+/* IPCDEV_IOC_CREATE_QUEUE */
+long ipcdev_queue_create(void __user *uarg, size_t usize)
+{
+	struct ipcdev_create_queue args;
+	struct ipcdev_queue *q;
+	int ret;
+
+	ret = ipcdev_args_get(&args, uarg, usize);
+	if (ret)
+		return ret;
+	ret = create_check(&args);
+	if (ret)
+		return ret;
+
+	q = kzalloc(sizeof(*q), IPCDEV_GFP);
+	if (!q)
+		return -ENOMEM;
+	q->flags = args.flags;
+	q->depth = args.depth;
+	q->msg_max = args.msg_max;
+	q->bytes_max = args.bytes_max;
+	q->ready = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&q->by_age);
+	INIT_LIST_HEAD(&q->receivers);
+	INIT_LIST_HEAD(&q->senders);
+	INIT_LIST_HEAD(&q->slots);
+	ret = ipcdev_object_init(&q->obj, &queue_ops,
+				 args.bytes_max + (u64)args.depth * MESSAGE_OVERHEAD);
+	if (ret) {
+		kfree(q);
+		return ret;
+	}
+	return ipcdev_object_create(&q->obj, args.rights, args.flags & IPCDEV_QUEUE_NONBLOCK);
+}

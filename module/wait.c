@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Deadlines, and sleeping until somebody settles what one waits for.
+ *
+ * A sleeper puts a struct ipcdev_waiter from its stack on its object's list,
+ * under the object's lock. Whoever has what it waits for takes it off the list
+ * under that lock, does its work for it, and settles it with a store-release of
+ * the result: that store is the last access to the structure, because the
+ * sleeper does not take the lock again to leave. The waker therefore holds a
+ * reference to the task, and wakes it after the lock is dropped.
+ */
+#include <linux/freezer.h>
+#include <linux/hrtimer.h>
+#include <linux/nsproxy.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/time_namespace.h>
+
+#include "ipcdev.h"
+
+/* The caller's CLOCK_MONOTONIC may be offset by its time namespace. */
+static ktime_t monotonic_to_host(ktime_t t)
+{
+#ifdef CONFIG_TIME_NS
+	ktime_t offset = timespec64_to_ktime(current->nsproxy->time_ns->offsets.monotonic);
+
+	if (offset > t)
+		return 0;
+	if (offset < 0 && t > KTIME_MAX + offset)
+		return KTIME_MAX;
+	return ktime_sub(t, offset);
+#else
+	return t;
+#endif
+}
+
+/**
+ * ipcdev_time_to_caller - a CLOCK_MONOTONIC time as the caller's clock shows it
+ * @ns: of the initial time namespace; 0 stays 0
+ */
+u64 ipcdev_time_to_caller(u64 ns)
+{
+#ifdef CONFIG_TIME_NS
+	if (ns)
+		ns += timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
+#endif
+	return ns;
+}
+
+/**
+ * ipcdev_deadline_parse - work out how long a call may sleep
+ * @d: the result
+ * @file: the handle, for its O_NONBLOCK
+ * @flags: the call's IPCDEV_NONBLOCK and IPCDEV_DEADLINE_*; others are ignored
+ * @ns: the call's deadline
+ *
+ * Return: 0, or -EINVAL.
+ */
+int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct file *file, u32 flags, u64 ns)
+{
+	const u32 clocks = IPCDEV_DEADLINE_MONOTONIC | IPCDEV_DEADLINE_REALTIME;
+
+	d->nonblock = (flags & IPCDEV_NONBLOCK) || (file->f_flags & O_NONBLOCK);
+	d->set = flags & clocks;
+	if (!d->set)
+		return ns ? -EINVAL : 0;
+	if ((flags & clocks) == clocks || ns > KTIME_MAX)
+		return -EINVAL;
+
+	d->clock = CLOCK_REALTIME;
+	d->expires = ns;
+	if (flags & IPCDEV_DEADLINE_MONOTONIC) {
+		d->clock = CLOCK_MONOTONIC;
+		d->expires = monotonic_to_host(ns);
+	}
+	return 0;
+}
+
+/**
+ * ipcdev_waiter_add - get in line
+ * @w: on the caller's stack; its @msg is the caller's
+ * @list: under the object's lock
+ */
+void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list)
+{
+	w->task = current;
+	w->result = IPCDEV_PENDING;
+	list_add_tail(&w->node, list);
+}
+
+/**
+ * ipcdev_waiter_settle - end a sleep, under the object's lock
+ * @w: on a list; off it and out of reach afterwards
+ * @result: 0 or an errno
+ *
+ * Return: the task, which the caller hands to ipcdev_waiter_wake() once it has
+ * dropped the lock.
+ */
+struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result)
+{
+	struct task_struct *task = w->task;
+
+	list_del(&w->node);
+	get_task_struct(task);
+	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
+	smp_store_release(&w->result, result);
+	return task;
+}
+
+/**
+ * ipcdev_waiter_wake - wake who was settled
+ * @task: from ipcdev_waiter_settle()
+ */
+void ipcdev_waiter_wake(struct task_struct *task)
+{
+	wake_up_process(task);
+	put_task_struct(task);
+}
+
+/**
+ * ipcdev_sleep - one round of sleeping; the caller has set its state
+ * @d: the deadline
+ *
+ * Return: 0 when woken, -ERESTARTSYS for a signal, -ETIMEDOUT. A deadline is
+ * absolute, so that a restarted call needs nothing remembered.
+ */
+int ipcdev_sleep(const struct ipcdev_deadline *d)
+{
+	ktime_t expires = d->expires;
+
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	if (!d->set) {
+		schedule();
+		return 0;
+	}
+	if (!schedule_hrtimeout_range_clock(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS,
+					    d->clock))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/**
+ * ipcdev_waiter_sleep - sleep until settled
+ * @w: added, the object's lock dropped since
+ * @d: the deadline
+ *
+ * Return: 0 once settled, with the outcome in @w->result, or why the sleep ended
+ * before: then the caller must take the lock and look whether it was settled
+ * meanwhile, and else take itself off the list.
+ */
+int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d)
+{
+	int ret = 0;
+
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		/* Pairs with the store-release in ipcdev_waiter_settle(). */
+		if (smp_load_acquire(&w->result) != IPCDEV_PENDING) {
+			ret = 0;
+			break;
+		}
+		if (ret)
+			break;
+		ret = ipcdev_sleep(d);
+	}
+	__set_current_state(TASK_RUNNING);
+	return ret;
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * ipcdev: buffers, queues, rings and engines behind one character device.
+ *
+ * Every structure below grows at its end only. The size in the ioctl number is
+ * the size of the caller's structure: what an old program does not know reads
+ * as zero, and a new program's extra fields are accepted by an old module as
+ * long as they are zero (E2BIG otherwise). All pointers are 64 bits wide and
+ * all 64-bit fields are 64-bit aligned, so that 32-bit and 64-bit programs
+ * share one layout. Unknown flags and non-zero reserved fields are EINVAL.
+ */
+#ifndef _UAPI_LINUX_IPCDEV_H
+#define _UAPI_LINUX_IPCDEV_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define IPCDEV_DEVICE		"/dev/ipcdev"
+#define IPCDEV_FS_NAME		"ipcdevfs"
+#define IPCDEV_VERSION		1
+
+/* Limits that are part of the interface and that no parameter changes. */
+#define IPCDEV_PRIO_MAX		32767	/* highest message priority */
+#define IPCDEV_FDS_MAX		16	/* descriptors in one message */
+#define IPCDEV_SLICES_MAX	16	/* slices in one message */
+#define IPCDEV_IOV_MAX		1024	/* pieces that one payload is made of */
+#define IPCDEV_WATCHES_MAX	64	/* eventfds attached to one object */
+#define IPCDEV_NAME_MAX		256	/* bytes of a name, its final NUL too */
+
+/**
+ * enum ipcdev_type - what an object is
+ * @IPCDEV_TYPE_BUFFER: shared memory
+ * @IPCDEV_TYPE_QUEUE: message queue
+ */
+enum ipcdev_type {
+	IPCDEV_TYPE_BUFFER	= 1,
+	IPCDEV_TYPE_QUEUE	= 2,
+};
+
+/*
+ * What a handle may do. READ and WRITE are those of the open file; PUBLISH
+ * comes with creation and lets the holder give the object a name, under which
+ * others open it with the rights that the name's mode gives them.
+ */
+#define IPCDEV_RIGHT_READ	(1U << 0)
+#define IPCDEV_RIGHT_WRITE	(1U << 1)
+#define IPCDEV_RIGHT_PUBLISH	(1U << 2)
+
+/*
+ * Flags of calls that may sleep. A deadline is absolute, in nanoseconds of the
+ * clock that the flag names, as the caller's time namespace shows that clock.
+ */
+#define IPCDEV_NONBLOCK		(1U << 0)	/* EAGAIN instead of sleeping */
+#define IPCDEV_DEADLINE_MONOTONIC (1U << 1)	/* ETIMEDOUT past deadline_ns */
+#define IPCDEV_DEADLINE_REALTIME  (1U << 2)	/* the same on CLOCK_REALTIME */
+#define IPCDEV_PEEK		(1U << 3)	/* RECV: look, do not take */
+
+/**
+ * struct ipcdev_info - the module's limits and what the caller has used
+ * @version: IPCDEV_VERSION of the module
+ * @max_batch: messages in one batch
+ * @max_depth: messages in one queue
+ * @max_msg_size: bytes in one message
+ * @max_objects: objects for each user
+ * @max_eventfds: attached eventfds for each user
+ * @max_bytes: bytes of buffers and of queues' capacity for each user
+ * @objects: objects charged to the caller now
+ * @bytes: bytes charged to the caller now
+ * @eventfds: eventfds charged to the caller now
+ * @inflight: the caller's descriptors that are in queued messages now
+ *
+ * &IPCDEV_IOC_INFO, on the device. All fields are results.
+ */
+struct ipcdev_info {
+	__u32 version;
+	__u32 max_batch;
+	__u32 max_depth;
+	__u32 max_msg_size;
+	__u32 max_objects;
+	__u32 max_eventfds;
+	__aligned_u64 max_bytes;
+	__aligned_u64 objects;
+	__aligned_u64 bytes;
+	__aligned_u64 eventfds;
+	__aligned_u64 inflight;
+};
+
+/**
+ * struct ipcdev_create_buffer - make a buffer
+ * @size: bytes, 1 or more; rounded up to whole pages
+ * @flags: zero
+ * @rights: IPCDEV_RIGHT_* of the handle that is returned; 0 for all. WRITE
+ *	implies READ, as mmap(2) demands
+ *
+ * &IPCDEV_IOC_CREATE_BUFFER, on the device; returns the handle's descriptor.
+ * The memory is there, zeroed and charged when the call returns.
+ */
+struct ipcdev_create_buffer {
+	__aligned_u64 size;
+	__u32 flags;
+	__u32 rights;
+};
+
+/* Flags of a queue. */
+#define IPCDEV_QUEUE_NONBLOCK	(1U << 0)	/* the new handle is O_NONBLOCK */
+#define IPCDEV_QUEUE_DROP_OLDEST (1U << 1)	/* a full queue drops its oldest */
+#define IPCDEV_QUEUE_CREDS	(1U << 2)	/* messages carry pid, uid, gid */
+#define IPCDEV_QUEUE_TIME	(1U << 3)	/* messages carry a time stamp */
+
+/**
+ * struct ipcdev_create_queue - make a message queue
+ * @flags: IPCDEV_QUEUE_*
+ * @rights: IPCDEV_RIGHT_* of the handle that is returned; 0 for all. A server
+ *	that asks for READ only sees its first client come and its last one go
+ * @depth: messages that it holds at most; 0 for 64
+ * @msg_max: bytes in its largest message; 0 for 8192
+ * @bytes_max: bytes of payload that it holds at most, charged to the creator;
+ *	0 for @depth * @msg_max or 16 MiB, whichever is less, but at least
+ *	@msg_max. Less than @msg_max is EINVAL
+ *
+ * &IPCDEV_IOC_CREATE_QUEUE, on the device; returns the handle's descriptor.
+ */
+struct ipcdev_create_queue {
+	__u32 flags;
+	__u32 rights;
+	__u32 depth;
+	__u32 msg_max;
+	__aligned_u64 bytes_max;
+};
+
+/* State of an object, in struct ipcdev_stat. */
+#define IPCDEV_STAT_PUBLISHED	(1U << 0)	/* has a name */
+#define IPCDEV_STAT_PERSISTENT	(1U << 1)	/* outlives its handles */
+#define IPCDEV_STAT_SEALED	(1U << 2)	/* buffer: nobody can write */
+#define IPCDEV_STAT_DROP_OLDEST	(1U << 3)	/* queue: overflow policy */
+#define IPCDEV_STAT_CREDS	(1U << 4)	/* queue: IPCDEV_QUEUE_CREDS */
+#define IPCDEV_STAT_TIME	(1U << 5)	/* queue: IPCDEV_QUEUE_TIME */
+
+/**
+ * struct ipcdev_stat - what an object is and what has happened to it
+ * @id: unique since the module was loaded; a slice names its buffer so
+ * @type: enum ipcdev_type
+ * @flags: IPCDEV_STAT_*
+ * @uid: its creator, as the caller's user namespace sees it
+ * @gid: likewise
+ * @rights: IPCDEV_RIGHT_* of the handle asked; 0 in a listing
+ * @readers: open files that may read
+ * @writers: open files that may write
+ * @watches: attached eventfds
+ * @depth: queue: messages at most
+ * @msg_max: queue: bytes in the largest message
+ * @size: buffer: its bytes; queue: bytes of payload at most
+ * @queued: queue: messages that it holds now
+ * @receivers: queue: callers now asleep for a message
+ * @senders: queue: callers now asleep for room
+ * @reserved: zero
+ * @queued_bytes: queue: bytes of payload that it holds now
+ * @created_ns: CLOCK_REALTIME of its creation
+ * @sent: queue: messages accepted
+ * @sent_bytes: queue: their payload
+ * @received: queue: messages delivered
+ * @received_bytes: queue: their payload
+ * @dropped: queue: messages that IPCDEV_QUEUE_DROP_OLDEST dropped
+ * @returned: queue: messages put back by receivers that failed to take them
+ * @send_waits: queue: times that a sender slept
+ * @recv_waits: queue: times that a receiver slept
+ * @wakeups: sleepers woken: senders, receivers and rounds of pollers
+ * @name: its path from the root of its ipcdevfs, or an empty string
+ *
+ * &IPCDEV_IOC_STAT, on any handle. All fields are results.
+ */
+struct ipcdev_stat {
+	__aligned_u64 id;
+	__u32 type;
+	__u32 flags;
+	__u32 uid;
+	__u32 gid;
+	__u32 rights;
+	__u32 readers;
+	__u32 writers;
+	__u32 watches;
+	__u32 depth;
+	__u32 msg_max;
+	__aligned_u64 size;
+	__u32 queued;
+	__u32 receivers;
+	__u32 senders;
+	__u32 reserved;
+	__aligned_u64 queued_bytes;
+	__aligned_u64 created_ns;
+	__aligned_u64 sent;
+	__aligned_u64 sent_bytes;
+	__aligned_u64 received;
+	__aligned_u64 received_bytes;
+	__aligned_u64 dropped;
+	__aligned_u64 returned;
+	__aligned_u64 send_waits;
+	__aligned_u64 recv_waits;
+	__aligned_u64 wakeups;
+	char name[IPCDEV_NAME_MAX];
+};
+
+/**
+ * struct ipcdev_list - walk the live objects
+ * @after: only objects with a greater id; 0 to start
+ * @stats: where to put an array of struct ipcdev_stat
+ * @count: entries that fit there
+ * @stat_size: the size of one entry in bytes, as the caller knows it
+ *
+ * &IPCDEV_IOC_LIST, on the device; returns the entries written, in order of
+ * their ids, 0 at the end. Shows the caller's own objects, and with
+ * CAP_IPC_OWNER those of every user that its user namespace knows.
+ */
+struct ipcdev_list {
+	__aligned_u64 after;
+	__aligned_u64 stats;
+	__u32 count;
+	__u32 stat_size;
+};
+
+/**
+ * struct ipcdev_dup - make another handle, with the same rights or fewer
+ * @rights: IPCDEV_RIGHT_*, at least READ or WRITE; EACCES if the handle
+ *	lacks one
+ * @flags: IPCDEV_NONBLOCK to make the new handle O_NONBLOCK
+ *
+ * &IPCDEV_IOC_DUP, on any handle; returns the new descriptor. Unlike dup(2) it
+ * makes a new open file, which counts as a peer of its own; unlike a handle
+ * that was opened by name it cannot be opened anew through /proc/self/fd.
+ */
+struct ipcdev_dup {
+	__u32 rights;
+	__u32 flags;
+};
+
+#define IPCDEV_PUBLISH_PERSISTENT (1U << 0)	/* stay until removed */
+
+/**
+ * struct ipcdev_publish - give an object a name
+ * @name_fd: an open file (O_PATH will do) of the empty ipcdevfs file that
+ *	shall name the object; the caller must own that file
+ * @flags: IPCDEV_PUBLISH_PERSISTENT
+ *
+ * &IPCDEV_IOC_PUBLISH, on a handle with IPCDEV_RIGHT_PUBLISH. EEXIST if the
+ * file names an object already, EBUSY if the object has a name already.
+ */
+struct ipcdev_publish {
+	__s32 name_fd;
+	__u32 flags;
+};
+
+/* Conditions that an eventfd may be attached for. */
+#define IPCDEV_EVENT_READABLE	(1U << 0)	/* a message came; a buffer was sealed */
+#define IPCDEV_EVENT_WRITABLE	(1U << 1)	/* a queue has room again */
+#define IPCDEV_EVENT_HANGUP	(1U << 2)	/* the last peer went away */
+
+#define IPCDEV_ATTACH_ONESHOT	(1U << 0)	/* detach after the first event */
+
+/**
+ * struct ipcdev_attach - have an eventfd signalled
+ * @eventfd: the eventfd; it gains 1 for each event, and 1 at once if a
+ *	condition holds already
+ * @events: IPCDEV_EVENT_*; READABLE asks for the right READ, WRITABLE for WRITE
+ * @flags: IPCDEV_ATTACH_ONESHOT
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_ATTACH, on any handle. EEXIST if that eventfd is attached to
+ * this handle already, ENOSPC past IPCDEV_WATCHES_MAX for an object, EDQUOT
+ * past the user's limit. Ends with &IPCDEV_IOC_DETACH or with the handle.
+ */
+struct ipcdev_attach {
+	__s32 eventfd;
+	__u32 events;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct ipcdev_detach - no longer have an eventfd signalled
+ * @eventfd: an eventfd that was attached to this handle; ENOENT if not
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_DETACH. A one-shot attachment that has fired is gone: ENOENT.
+ */
+struct ipcdev_detach {
+	__s32 eventfd;
+	__u32 reserved;
+};
+
+/**
+ * struct ipcdev_wait - sleep for a peer
+ * @flags: IPCDEV_NONBLOCK or one of IPCDEV_DEADLINE_*
+ * @reserved: zero
+ * @deadline_ns: when to give up
+ *
+ * &IPCDEV_IOC_WAIT_PEER, on any handle: returns when another open file of the
+ * object can write (if this one reads) or read (if this one writes).
+ */
+struct ipcdev_wait {
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 deadline_ns;
+};
+
+/**
+ * struct ipcdev_seal - forbid writing to a buffer for good
+ * @flags: zero
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_SEAL, on a buffer's handle with IPCDEV_RIGHT_WRITE. EBUSY while
+ * a mapping made through a writing handle exists or a page is pinned. Sealing
+ * a sealed buffer succeeds.
+ */
+struct ipcdev_seal {
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct ipcdev_iovec - a piece of a payload
+ * @base: its address
+ * @len: its bytes
+ */
+struct ipcdev_iovec {
+	__aligned_u64 base;
+	__aligned_u64 len;
+};
+
+/**
+ * struct ipcdev_slice - a part of a buffer, travelling in a message
+ * @fd: sent: the buffer; received: a new descriptor of it, or -1 where
+ *	IPCDEV_MSG_SLICE_IDS asked for none
+ * @reserved: zero
+ * @offset: where the slice begins, in bytes
+ * @length: its bytes; the slice must lie inside the buffer
+ * @buffer_id: sent: zero; received: the buffer's id in struct ipcdev_stat
+ */
+struct ipcdev_slice {
+	__s32 fd;
+	__u32 reserved;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 buffer_id;
+};
+
+/* Flags of one message, said by the receiver. */
+#define IPCDEV_MSG_DROP_FDS	(1U << 0)	/* drop what there is no room for */
+#define IPCDEV_MSG_SLICE_IDS	(1U << 1)	/* slices by id, without new fds */
+
+/* Flags of one message, told to the receiver. */
+#define IPCDEV_MSG_CREDS	(1U << 8)	/* pid, uid and gid are valid */
+#define IPCDEV_MSG_TIME		(1U << 9)	/* time_ns is valid */
+
+/**
+ * struct ipcdev_msg - a message
+ * @data: its payload, or an array of struct ipcdev_iovec
+ * @len: sent: bytes at @data (ignored with @iov_count); received: bytes that
+ *	fit there, and then the bytes of the message
+ * @iov_count: 0, or how many struct ipcdev_iovec lie at @data
+ * @tag: 64 bits of the sender's choice
+ * @flags: sent: zero; received: IPCDEV_MSG_*
+ * @prio: 0 to IPCDEV_PRIO_MAX; the highest is received first
+ * @fds: array of __s32
+ * @slices: array of struct ipcdev_slice
+ * @fd_count: sent: descriptors at @fds; received: how many fit there, and then
+ *	how many there are
+ * @slice_count: likewise
+ * @time_ns: received: CLOCK_MONOTONIC of the sending, if IPCDEV_MSG_TIME
+ * @pid: received: the sender's process, if IPCDEV_MSG_CREDS; 0 if the
+ *	receiver's namespace does not know it. A hint: pids are used again
+ * @uid: received: the sender's effective user, if IPCDEV_MSG_CREDS
+ * @gid: received: the sender's effective group, if IPCDEV_MSG_CREDS
+ * @lost: received: messages dropped since the last one that was received
+ *
+ * Fields that only a receive fills must be zero when sending.
+ *
+ * A receive without room for the payload, the descriptors or the slices is
+ * EMSGSIZE; @len, @fd_count and @slice_count then say what is needed and the
+ * message stays. With IPCDEV_MSG_DROP_FDS it is received all the same:
+ * descriptors and slices without room, or past RLIMIT_NOFILE, are released, and
+ * @fd_count and @slice_count say how many were delivered.
+ */
+struct ipcdev_msg {
+	__aligned_u64 data;
+	__u32 len;
+	__u32 iov_count;
+	__aligned_u64 tag;
+	__u32 flags;
+	__u32 prio;
+	__aligned_u64 fds;
+	__aligned_u64 slices;
+	__u32 fd_count;
+	__u32 slice_count;
+	__aligned_u64 time_ns;
+	__u32 pid;
+	__u32 uid;
+	__u32 gid;
+	__u32 lost;
+};
+
+/*
+ * The sizes of the first version. A receive with less would lose results: EINVAL.
+ */
+#define IPCDEV_MSG_SIZE_VER0		80
+#define IPCDEV_TRANSFER_SIZE_VER0	96
+
+/**
+ * struct ipcdev_transfer - send or receive one message
+ * @flags: IPCDEV_NONBLOCK, one of IPCDEV_DEADLINE_*; RECV: IPCDEV_PEEK
+ * @position: with IPCDEV_PEEK: which message, 0 being the next; else zero
+ * @deadline_ns: when to give up
+ * @msg: the message; last, because it grows
+ *
+ * &IPCDEV_IOC_SEND and &IPCDEV_IOC_RECV, on a queue. A peek sees what is there:
+ * it does not sleep (EAGAIN) and takes neither descriptors nor slices, whose
+ * counts it tells.
+ */
+struct ipcdev_transfer {
+	__u32 flags;
+	__u32 position;
+	__aligned_u64 deadline_ns;
+	struct ipcdev_msg msg;
+};
+
+/**
+ * struct ipcdev_batch - send or receive several messages
+ * @flags: IPCDEV_NONBLOCK or one of IPCDEV_DEADLINE_*
+ * @count: how many messages lie at @msgs
+ * @deadline_ns: when to give up
+ * @msgs: array of messages, each @msg_size bytes
+ * @msg_size: the size of struct ipcdev_msg as the caller knows it
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_SEND_BATCH sleeps until all are sent; &IPCDEV_IOC_RECV_BATCH
+ * sleeps for the first and takes what else is there. Both return how many were
+ * done; an error only if none was.
+ */
+struct ipcdev_batch {
+	__u32 flags;
+	__u32 count;
+	__aligned_u64 deadline_ns;
+	__aligned_u64 msgs;
+	__u32 msg_size;
+	__u32 reserved;
+};
+
+#define IPCDEV_IOC_MAGIC	0xDC
+
+/* On the device. */
+#define IPCDEV_IOC_INFO		_IOWR(IPCDEV_IOC_MAGIC, 0x10, struct ipcdev_info)
+#define IPCDEV_IOC_LIST		_IOWR(IPCDEV_IOC_MAGIC, 0x11, struct ipcdev_list)
+#define IPCDEV_IOC_CREATE_BUFFER _IOWR(IPCDEV_IOC_MAGIC, 0x12, struct ipcdev_create_buffer)
+#define IPCDEV_IOC_CREATE_QUEUE	_IOWR(IPCDEV_IOC_MAGIC, 0x13, struct ipcdev_create_queue)
+
+/* On any object. */
+#define IPCDEV_IOC_STAT		_IOWR(IPCDEV_IOC_MAGIC, 0x20, struct ipcdev_stat)
+#define IPCDEV_IOC_DUP		_IOWR(IPCDEV_IOC_MAGIC, 0x21, struct ipcdev_dup)
+#define IPCDEV_IOC_PUBLISH	_IOWR(IPCDEV_IOC_MAGIC, 0x22, struct ipcdev_publish)
+#define IPCDEV_IOC_ATTACH	_IOWR(IPCDEV_IOC_MAGIC, 0x23, struct ipcdev_attach)
+#define IPCDEV_IOC_DETACH	_IOWR(IPCDEV_IOC_MAGIC, 0x24, struct ipcdev_detach)
+#define IPCDEV_IOC_WAIT_PEER	_IOWR(IPCDEV_IOC_MAGIC, 0x25, struct ipcdev_wait)
+
+/* On a buffer. */
+#define IPCDEV_IOC_SEAL		_IOWR(IPCDEV_IOC_MAGIC, 0x30, struct ipcdev_seal)
+
+/* On a queue. */
+#define IPCDEV_IOC_SEND		_IOWR(IPCDEV_IOC_MAGIC, 0x40, struct ipcdev_transfer)
+#define IPCDEV_IOC_RECV		_IOWR(IPCDEV_IOC_MAGIC, 0x41, struct ipcdev_transfer)
+#define IPCDEV_IOC_SEND_BATCH	_IOWR(IPCDEV_IOC_MAGIC, 0x42, struct ipcdev_batch)
+#define IPCDEV_IOC_RECV_BATCH	_IOWR(IPCDEV_IOC_MAGIC, 0x43, struct ipcdev_batch)
+
+#endif /* _UAPI_LINUX_IPCDEV_H */
