@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# need.sh PACKAGE...: installs those of the packages that are missing.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+missing=()
+for package; do
+	case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null) in
+	installed) ;;
+	*) missing+=("$package") ;;
+	esac
+done
+[ ${#missing[@]} = 0 ] && exit
+
+# Lists that are missing or stale are the usual reason for a first refusal.
+apt_install()
+{
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y
+		   -o DPkg::Lock::Timeout=600)
+	"${apt[@]}" install --no-install-recommends "$@" && return
+	"${apt[@]}" update
+	"${apt[@]}" install --no-install-recommends "$@"
+}
+
+# Only this may ask for a password: what runs below progress has no terminal.
+as_root true
+progress "installing ${missing[*]}" as_root apt_install "${missing[@]}" ||
+	die "cannot install; try: apt-get install ${missing[*]}"

@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	cat << 'END'
+usage: run.sh [OPTION]... [-- COMMAND [ARGUMENT]...]
+
+Boots a guest, runs COMMAND in it as root and exits with its status. What
+COMMAND writes arrives on standard output as it comes.
+
+  --kernel NAME    6.1 (default), another that kernel.sh knows, or the path of
+                   a folder like those
+  --initrd IMAGE   the guest's file system (default: build/guest.cpio)
+  --module FILE    our module (default: build/module/KERNEL/ipcdev.ko)
+  --no-module      boot without it
+  --params TEXT    the module's parameters
+  --load NAME      load this module of the kernel's too, and what it needs, if
+                   the kernel does not have it built in; repeatable
+  --smp N          processors (default: 2)
+  --mem MIB        memory (default: 1024)
+  --accel NAME     tcg, kvm, or auto (default): kvm where a guest has been seen
+                   to boot with it, else tcg
+  --icount         one processor, and a clock that counts instructions: the
+                   same work takes the same time, whatever the host does
+  --device ARG     QEMU's -device ARG; repeatable
+  --qemu ARG       one more argument to QEMU; repeatable
+  --append TEXT    more for the kernel's command line
+  --in FILE[:PATH] a file for the guest, at PATH (default: in /root); repeatable
+  --out FOLDER     where files come back to that COMMAND leaves in /out
+  --console FILE   where the kernel's messages go (default: build/console.log)
+  --timeout S      seconds that all this may take (default: 600)
+  --interactive    the terminal is the guest's; after COMMAND, or without one,
+                   it offers a shell. No time limit unless one is given.
+
+Exit status: that of COMMAND, or
+  123  the kernel complained; its messages are shown
+  124  the time limit was reached
+  125  wrong usage, or the guest did not come up, or it died
+END
+}
+
+# What no healthy kernel says. A program's own mishaps ("traps: x[1] general
+# protection fault ip:...") are none of these.
+complaints='BUG[: ]|WARNING:|INFO: (possible|rcu|task|trying|suspicious|lockdep)'
+complaints+='|rcu: INFO|suspicious RCU|Oops|KASAN:|UBSAN:|ODEBUG:|Kernel panic'
+complaints+='|blocked for more than|soft lockup|general protection fault[,:]'
+complaints+='|unreferenced object|new suspected memory leaks|refcount_t:'
+complaints+='|list_(add|del) corruption|usercopy: Kernel memory|DMA-API: .*error'
+complaints+='|Slab cache still has objects|page allocation failure|Call Trace:'
+complaints+='|scheduling while atomic|held lock freed|irq [0-9]+: nobody cared'
+complaints+='|stack-protector|kernel stack (overflow|overrun)'
+
+kernel_name=6.1 image=$build/guest.cpio module='' with_module=1 params='' load=()
+smp=2 mem=1024 accel=auto icount='' append='' files=() out='' limit=''
+console=$build/console.log interactive='' qemu=()
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel)	kernel_name=$2; shift ;;
+	--initrd)	image=$2; shift ;;
+	--module)	module=$2; shift ;;
+	--no-module)	with_module='' ;;
+	--params)	params=$2; shift ;;
+	--load)		load+=("$2"); shift ;;
+	--smp)		smp=$2; shift ;;
+	--mem)		mem=$2; shift ;;
+	--accel)	accel=$2; shift ;;
+	--icount)	icount=1 smp=1 accel=tcg ;;
+	--device)	qemu+=(-device "$2"); shift ;;
+	--qemu)		qemu+=("$2"); shift ;;
+	--append)	append=$2; shift ;;
+	--in)		files+=("$2"); shift ;;
+	--out)		out=$2; shift ;;
+	--console)	console=$2; shift ;;
+	--timeout)	limit=$2; shift ;;
+	--interactive)	interactive=1 ;;
+	--help)		usage; exit ;;
+	--)		shift; break ;;
+	*)		usage >&2; die "what is $1?" ;;
+	esac
+	shift
+done
+[ $# != 0 ] || [ "$interactive" ] || die "no COMMAND; see --help"
+if [ "$interactive" ] && ! [ -t 0 ]; then
+	[ $# != 0 ] || die "standard input is no terminal: give a COMMAND"
+	interactive=
+fi
+[ "$interactive" ] || limit=${limit:-600}
+
+"$top/qemu/need.sh" qemu-system-x86 cpio kmod
+case $kernel_name in
+*/*)	kernel=$kernel_name ;;
+*)	kernel=$("$top/qemu/kernel.sh" "$kernel_name") ;;
+esac
+release=$(< "$kernel/release")
+: "${module:=$build/module/$kernel_name/ipcdev.ko}"
+[ -e "$image" ] || die "no $image; try: make"
+[ -z "$with_module" ] || [ -e "$module" ] || die "no $module; try: make"
+
+# A /dev/kvm may be there and yet be of no use. The probe costs up to 20
+# seconds, and its outcome holds for this machine and kernel.
+kvm_works()
+{
+	local state=$cache/kvm key
+	[ -w /dev/kvm ] || return
+	key=$(uname -srvm; qemu-system-x86_64 --version | head -n 1)
+	if [ "$(head -n -1 "$state" 2> /dev/null)" != "$key" ]; then
+		mkdir -p "$cache"
+		if progress "probing kvm" "$0" --accel kvm --timeout 20 --no-module \
+			--initrd "$image" --console /dev/null -- true 2> /dev/null
+		then
+			printf '%s\nyes\n' "$key"
+		else
+			printf '%s\nno\n' "$key"
+		fi > "$state"
+	fi
+	[ "$(tail -n 1 "$state")" = yes ]
+}
+
+if [ "$accel" = auto ]; then
+	accel=tcg
+	! kvm_works || accel=kvm
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# What this run adds to the image: a second archive, which the kernel unpacks
+# over the first.
+add()
+{
+	mkdir -p "$(dirname "$work/add/$2")"
+	cp -L "$1" "$work/add/$2"
+}
+
+quoted() { printf "'%s' " "${@//\'/\'\\\'\'}"; }
+
+mkdir -p "$work/add/job/modules"
+[ -z "$with_module" ] || add "$module" job/module.ko
+number=100
+for name in "${load[@]}"; do
+	while read -r word file _; do
+		[ "$word" = insmod ] || continue
+		add "$file" "job/modules/$number-${file##*/}"
+		number=$((number + 1))
+	done < <(modprobe -d "$kernel" -S "$release" --show-depends "$name")
+done
+for file in "${files[@]}"; do
+	[ -e "${file%%:*}" ] || die "no file ${file%%:*}"
+	case $file in
+	*:*) add "${file%%:*}" "${file#*:}" ;;
+	*) add "$file" "root/${file##*/}" ;;
+	esac
+done
+{
+	if [ "$interactive" ]; then
+		echo "export TERM=$(quoted "${TERM:-vt100}")"
+		read -r rows columns < <(stty size)
+		echo "stty -F /dev/ttyS1 rows $rows cols $columns"
+	fi
+} > "$work/add/job/environment"
+printf '%s\n' "$params" > "$work/add/job/parameters"
+if [ $# != 0 ]; then
+	printf '#!/bin/sh\nexec %s\n' "$(quoted "$@")" > "$work/add/job/command"
+	chmod +x "$work/add/job/command"
+fi
+[ -z "$interactive" ] || touch "$work/add/job/shell"
+{
+	cat "$image"
+	cd "$work/add" || exit
+	find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0
+} > "$work/initrd"
+
+case $accel in
+kvm)	qemu+=(-accel kvm -cpu host) ;;
+tcg)	qemu+=(-cpu 'max,-erms,-fsrm')
+	if [ "$icount" ]; then
+		qemu+=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off')
+		append="mitigations=off $append"
+	else
+		qemu+=(-accel 'tcg,thread=multi')
+	fi ;;
+*)	die "no accelerator is called $accel" ;;
+esac
+say "guest: Linux $release, $smp CPU$([ "$smp" = 1 ] || echo s), $mem MiB, $accel${icount:+, counting instructions}"
+
+# The host may be slow, and a watchdog's patience should not depend on that.
+append="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 $append"
+append="console=ttyS0 panic=-1 oops=panic $append"
+
+mkdir -p "$(dirname "$console")"
+: > "$console"
+[ "$interactive" ] || exec < /dev/null
+status=0
+# QEMU must not outlive us, however we end.
+setpriv --pdeathsig TERM timeout --foreground -k 5 "${limit:-0}" \
+	qemu-system-x86_64 -M q35 -smp "$smp" -m "$mem" \
+	-nodefaults -no-user-config -display none -no-reboot \
+	-chardev stdio,id=terminal,signal=off \
+	-serial "file:$console" -serial chardev:terminal -serial "file:$work/result" \
+	-kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
+	-append "$append" "${qemu[@]}" || status=$?
+
+if [ -s "$work/result" ] && tar -xf "$work/result" -C "$work"; then
+	status=$(< "$work/run/status")
+	if [ "$out" ]; then
+		mkdir -p "$out"
+		cp -a "$work/out/." "$out"
+	fi
+elif [ "$status" = 124 ]; then
+	say "run.sh: the time limit of $limit s was reached"
+else
+	say "run.sh: the guest died (QEMU's status: $status)"
+	status=125
+fi
+if grep -qE "$complaints" "$console"; then
+	say "run.sh: the kernel complained; all that it said is in $console:"
+	grep -E -A 40 -m 3 "$complaints" "$console" | head -n 150 >&2
+	status=123
+elif [ "$status" = 125 ]; then
+	say "run.sh: all that the kernel said is in $console; the end of it:"
+	tail -n 20 "$console" >&2
+fi
+exit "$status"
