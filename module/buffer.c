@@ -2,15 +2,16 @@
 /**
  * DOC: buffer
  *
- * A buffer's memory is a shmem file that nobody else ever sees. Its handles lend
- * that file's mapping (file->f_mapping), so that reverse mapping, shared futexes,
- * swap and memory cgroups work on the pages as on any shmem; but what is mapped
- * is the handle, so that a mapping keeps the handle open, counts as a peer, and
- * has the rights of that handle and no other.
+ * A buffer's memory is a shmem file that nobody can open. A mapping is made
+ * through a handle, with the rights of that handle, and is then one of the shmem
+ * file's (vma_set_file()), so that reverse mapping, shared futexes, swap and
+ * memory cgroups work on the pages as on any shmem; a handle that merely borrowed
+ * the file's address space would be taken for a shmem file in places that then
+ * look for a shmem inode behind it. The mapping holds on to its handle, and so
+ * counts as a peer.
  *
- * Because the VM counts the shared writable mappings of an address space, made
- * through a file that is open for writing, sealing is mapping_deny_writable() and
- * a look for pages that somebody has pinned.
+ * Sealing needs that there is no mapping made through a writing handle, which is
+ * why these are counted here, and that nobody has pinned a page.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -38,26 +39,34 @@
  * @memory: the shmem file
  * @pages: its size
  * @seal_mutex: one at a time seals
- * @sealed: for good; written under the object's lock
+ * @writable: mappings made through writing handles; under the object's lock
+ * @sealing: no more of these may be made; under the object's lock
+ * @sealed: for good; under the object's lock
  */
 struct ipcdev_buffer {
 	struct ipcdev_object obj;
 	struct file *memory;
 	unsigned long pages;
-	struct mutex seal_mutex;
+	struct mutex seal_mutex; /* see above */
+	unsigned long writable;
+	bool sealing;
 	bool sealed;
 };
-
-static struct workqueue_struct *drain_wq;
 
 static struct ipcdev_buffer *to_buffer(struct ipcdev_object *obj)
 {
 	return container_of(obj, struct ipcdev_buffer, obj);
 }
 
-static struct ipcdev_buffer *file_buffer(struct file *file)
+static struct ipcdev_buffer *file_buffer(const struct file *file)
 {
 	return to_buffer(ipcdev_handle(file)->obj);
+}
+
+/* The handle that a mapping was made through, which the mapping holds. */
+static struct file *vma_handle(const struct vm_area_struct *vma)
+{
+	return vma->vm_private_data;
 }
 
 /* A page of the buffer, referenced; from swap if it must. */
@@ -86,7 +95,7 @@ static int populate(struct ipcdev_buffer *buf)
 
 static vm_fault_t buffer_fault(struct vm_fault *vmf)
 {
-	struct ipcdev_buffer *buf = file_buffer(vmf->vma->vm_file);
+	struct ipcdev_buffer *buf = file_buffer(vma_handle(vmf->vma));
 	struct address_space *mapping = buf->memory->f_mapping;
 	struct page *page;
 
@@ -108,7 +117,39 @@ static vm_fault_t buffer_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
+/* The VM clears VM_SHARED for handles that may not write, mprotect() for none. */
+static bool vma_of_writer(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_SHARED;
+}
+
+/* A copy of a mapping: by fork, or because a part of it is treated otherwise. */
+static void buffer_vm_open(struct vm_area_struct *vma)
+{
+	struct ipcdev_buffer *buf = file_buffer(get_file(vma_handle(vma)));
+
+	if (!vma_of_writer(vma))
+		return;
+	spin_lock(&buf->obj.lock);
+	buf->writable++;
+	spin_unlock(&buf->obj.lock);
+}
+
+static void buffer_vm_close(struct vm_area_struct *vma)
+{
+	struct ipcdev_buffer *buf = file_buffer(vma_handle(vma));
+
+	if (vma_of_writer(vma)) {
+		spin_lock(&buf->obj.lock);
+		buf->writable--;
+		spin_unlock(&buf->obj.lock);
+	}
+	fput(vma_handle(vma));
+}
+
 static const struct vm_operations_struct buffer_vm_ops = {
+	.open = buffer_vm_open,
+	.close = buffer_vm_close,
 	.fault = buffer_fault,
 	.map_pages = filemap_map_pages,
 };
@@ -116,14 +157,27 @@ static const struct vm_operations_struct buffer_vm_ops = {
 static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct ipcdev_buffer *buf = file_buffer(file);
+	int ret = 0;
 
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_pgoff > buf->pages || vma_pages(vma) > buf->pages - vma->vm_pgoff)
 		return -EINVAL;
+	if (vma_of_writer(vma)) {
+		spin_lock(&buf->obj.lock);
+		if (buf->sealing)
+			ret = buf->sealed ? -EPERM : -EBUSY;
+		else
+			buf->writable++;
+		spin_unlock(&buf->obj.lock);
+		if (ret)
+			return ret;
+	}
 	/* mremap() may move it, not make it longer than was checked. */
 	vm_flags_set(vma, VM_DONTEXPAND);
+	vma->vm_private_data = get_file(file);
 	vma->vm_ops = &buffer_vm_ops;
+	vma_set_file(vma, buf->memory);
 	return 0;
 }
 
@@ -156,7 +210,7 @@ static void drain_cpus(struct page *page)
 	INIT_WORK_ONSTACK(&drain.work, drain_cpu);
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
-		queue_work_on(cpu, drain_wq, &drain.work);
+		schedule_work_on(cpu, &drain.work);
 		flush_work(&drain.work);
 	}
 	cpus_read_unlock();
@@ -164,14 +218,15 @@ static void drain_cpus(struct page *page)
 }
 
 /*
- * Whether a page is referenced by more than the page cache and us. Mappings, all
- * of them through read-only handles, are zapped before and fault in again.
+ * Whether a page is referenced by more than the page cache, us, and mappings: all
+ * of these are made through read-only handles by now, and do no harm.
  */
 static bool page_pinned(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	return folio_ref_count(folio) != folio_nr_pages(folio) + 1;
+	return folio_ref_count(folio) !=
+	       folio_nr_pages(folio) + 1 + ipcdev_folio_mapcount(folio);
 }
 
 static int check_pinned(struct ipcdev_buffer *buf, bool drain)
@@ -180,7 +235,6 @@ static int check_pinned(struct ipcdev_buffer *buf, bool drain)
 	bool pinned;
 	pgoff_t i;
 
-	unmap_mapping_pages(buf->memory->f_mapping, 0, 0, false);
 	for (i = 0; i < buf->pages; i++) {
 		page = get_page_at(buf, i, PAGE_GFP);
 		if (IS_ERR(page))
@@ -217,6 +271,28 @@ static int wait_unpinned(struct ipcdev_buffer *buf)
 	return ret;
 }
 
+/* From now on nobody may map for writing, unless somebody does already. */
+static int seal_begin(struct ipcdev_buffer *buf)
+{
+	int ret = 0;
+
+	spin_lock(&buf->obj.lock);
+	if (buf->writable)
+		ret = -EBUSY;
+	else
+		buf->sealing = true;
+	spin_unlock(&buf->obj.lock);
+	return ret;
+}
+
+static void seal_end(struct ipcdev_buffer *buf, bool sealed)
+{
+	spin_lock(&buf->obj.lock);
+	buf->sealing = sealed;
+	buf->sealed = sealed;
+	spin_unlock(&buf->obj.lock);
+}
+
 static int seal(struct ipcdev_buffer *buf)
 {
 	int ret;
@@ -224,17 +300,13 @@ static int seal(struct ipcdev_buffer *buf)
 	lockdep_assert_held(&buf->seal_mutex);
 	if (buf->sealed)
 		return 0;
-	ret = mapping_deny_writable(buf->memory->f_mapping);
+	ret = seal_begin(buf);
 	if (ret)
 		return ret;
 	ret = wait_unpinned(buf);
-	if (ret) {
-		mapping_allow_writable(buf->memory->f_mapping);
+	seal_end(buf, !ret);
+	if (ret)
 		return ret;
-	}
-	spin_lock(&buf->obj.lock);
-	buf->sealed = true;
-	spin_unlock(&buf->obj.lock);
 	trace_ipcdev_seal(&buf->obj);
 	ipcdev_notify(&buf->obj, EPOLLIN);
 	return 0;
@@ -248,7 +320,7 @@ static long ioctl_seal(struct file *file, void __user *uarg, size_t usize)
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (args.flags || args.reserved)
@@ -279,12 +351,6 @@ const struct file_operations ipcdev_buffer_fops = {
 	.show_fdinfo = ipcdev_handle_fdinfo,
 };
 
-static void buffer_opened(struct ipcdev_object *obj, struct file *file)
-{
-	/* Where the VM keeps this handle's mappings, and counts the writable ones. */
-	file->f_mapping = to_buffer(obj)->memory->f_mapping;
-}
-
 static __poll_t buffer_poll(struct ipcdev_object *obj)
 {
 	return to_buffer(obj)->sealed ? EPOLLIN | EPOLLRDNORM : 0;
@@ -297,7 +363,7 @@ static void buffer_free(struct ipcdev_object *obj)
 	if (!IS_ERR_OR_NULL(buf->memory))
 		fput(buf->memory);
 	ipcdev_object_destroy(obj);
-	kfree(buf);
+	kfree_rcu(buf, obj.rcu);
 }
 
 static u64 buffer_size(struct ipcdev_object *obj)
@@ -329,7 +395,6 @@ static const struct ipcdev_object_ops buffer_ops = {
 	.label = "[ipcdev-buffer]",
 	.fops = &ipcdev_buffer_fops,
 	.ioctl = buffer_ioctl,
-	.opened = buffer_opened,
 	.poll = buffer_poll,
 	.free = buffer_free,
 	.size = buffer_size,
@@ -337,6 +402,30 @@ static const struct ipcdev_object_ops buffer_ops = {
 	.stat = buffer_stat,
 	.fdinfo = buffer_fdinfo,
 };
+
+/* Who finds the memory under /proc/PID/map_files gets no further. */
+static int memory_open(struct inode *inode, struct file *file)
+{
+	return -ENXIO;
+}
+
+static const struct file_operations memory_fops = {
+	.owner = THIS_MODULE,
+	.open = memory_open,
+};
+
+static struct file *memory_create(u64 size)
+{
+	struct file *memory = ipcdev_shmem_file("ipcdev-buffer", size);
+
+	if (IS_ERR(memory))
+		return memory;
+	file_inode(memory)->i_fop = &memory_fops;
+	/* No MADV_REMOVE, no truncation: what was populated stays. */
+	SHMEM_I(file_inode(memory))->seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+					     F_SEAL_FUTURE_WRITE;
+	return memory;
+}
 
 /* IPCDEV_IOC_CREATE_BUFFER */
 long ipcdev_buffer_create(void __user *uarg, size_t usize)
@@ -346,7 +435,7 @@ long ipcdev_buffer_create(void __user *uarg, size_t usize)
 	u64 size;
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (args.flags || !args.size || args.size > READ_ONCE(ipcdev_max_bytes))
@@ -366,22 +455,11 @@ long ipcdev_buffer_create(void __user *uarg, size_t usize)
 		kfree(buf);
 		return ret;
 	}
-	buf->memory = ipcdev_shmem_file("ipcdev-buffer", size);
+	buf->memory = memory_create(size);
 	ret = IS_ERR(buf->memory) ? PTR_ERR(buf->memory) : populate(buf);
 	if (ret) {
 		ipcdev_object_put(&buf->obj);
 		return ret;
 	}
 	return ipcdev_object_create(&buf->obj, args.rights, false);
-}
-
-int ipcdev_buffer_init(void)
-{
-	drain_wq = alloc_workqueue("ipcdev-drain", WQ_MEM_RECLAIM, 0);
-	return drain_wq ? 0 : -ENOMEM;
-}
-
-void ipcdev_buffer_exit(void)
-{
-	destroy_workqueue(drain_wq);
 }

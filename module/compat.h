@@ -2,6 +2,7 @@
 /*
  * What differs between the kernels that ipcdev is built for, 6.1 to 7.2. Code
  * elsewhere is written for the newest name; this header gives it to the rest.
+ * Kbuild says which kernel this is: 1000 times the version, plus the patch level.
  */
 #ifndef IPCDEV_COMPAT_H
 #define IPCDEV_COMPAT_H
@@ -12,9 +13,8 @@
 #include <linux/mm.h>
 #include <linux/pagevec.h>
 #include <linux/shmem_fs.h>
-#include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#if IPCDEV_KERNEL < 6003
 /* Idmapped mounts spoke through the user namespace before they had a type. */
 #define mnt_idmap		user_namespace
 #define nop_mnt_idmap		init_user_ns
@@ -26,7 +26,7 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#if IPCDEV_KERNEL < 6004
 static inline void ipcdev_batch_release(struct folio_batch *batch)
 {
 	pagevec_release((struct pagevec *)batch);
@@ -35,7 +35,7 @@ static inline void ipcdev_batch_release(struct folio_batch *batch)
 #define ipcdev_batch_release(batch)	folio_batch_release(batch)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#if IPCDEV_KERNEL < 6007
 static inline void simple_inode_init_ts(struct inode *inode)
 {
 	inode->i_ctime = current_time(inode);
@@ -55,13 +55,30 @@ static inline void ipcdev_touch_dir(struct inode *dir)
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#if IPCDEV_KERNEL < 6006
 #define ipcdev_fillattr(idmap, mask, inode, stat)	generic_fillattr(idmap, inode, stat)
 #else
 #define ipcdev_fillattr(idmap, mask, inode, stat)	generic_fillattr(idmap, mask, inode, stat)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#if IPCDEV_KERNEL < 6012
+/*
+ * How often a folio is mapped. A large folio's count was not for modules; such
+ * folios, which shmem makes only if told to, are unmapped to be sure, and are
+ * mapped again by the next touch.
+ */
+static inline int ipcdev_folio_mapcount(struct folio *folio)
+{
+	if (!folio_test_large(folio))
+		return page_mapcount(&folio->page);
+	unmap_mapping_pages(folio->mapping, folio->index, folio_nr_pages(folio), false);
+	return 0;
+}
+#else
+#define ipcdev_folio_mapcount(folio)	folio_mapcount(folio)
+#endif
+
+#if IPCDEV_KERNEL < 6015
 #define IPCDEV_MKDIR_RET		int
 #define IPCDEV_MKDIR_RESULT(err)	(err)
 #else
@@ -70,7 +87,7 @@ static inline void ipcdev_touch_dir(struct inode *dir)
 #endif
 
 /* Names stay until they are removed: they hold a reference to their dentry. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#if IPCDEV_KERNEL < 6019
 #define ipcdev_kill_sb			kill_litter_super
 
 static inline void ipcdev_d_instantiate(struct dentry *dentry, struct inode *inode)
@@ -84,7 +101,7 @@ static inline void ipcdev_d_instantiate(struct dentry *dentry, struct inode *ino
 #define generic_delete_inode		inode_just_drop
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#if IPCDEV_KERNEL < 6008
 #define ipcdev_eventfd_signal(ctx)		eventfd_signal(ctx, 1)
 #define ipcdev_receive_fd(file, flags)		receive_fd(file, flags)
 #else

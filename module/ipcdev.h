@@ -87,12 +87,13 @@ struct ipcdev_object_ops {
  * @gid: the creator
  * @id: never used again
  * @created_ns: CLOCK_REALTIME
+ * @rcu: listings look at objects that are about to be freed
  */
 struct ipcdev_object {
 	const struct ipcdev_object_ops *ops;
 	struct kref ref;
 
-	spinlock_t lock;
+	spinlock_t lock; /* see above */
 	u32 handles;
 	u32 readers;
 	u32 writers;
@@ -107,7 +108,7 @@ struct ipcdev_object {
 	wait_queue_head_t peer_wq;
 	struct fasync_struct *fasync_in;
 	struct fasync_struct *fasync_out;
-	struct mutex watch_mutex;
+	struct mutex watch_mutex; /* see above */
 	atomic_t watches;
 	atomic64_t wakeups;
 
@@ -117,6 +118,7 @@ struct ipcdev_object {
 	kgid_t gid;
 	u64 id;
 	u64 created_ns;
+	struct rcu_head rcu;
 };
 
 /**
@@ -254,8 +256,6 @@ int ipcdev_sleep(const struct ipcdev_deadline *d);
 /* buffer.c */
 extern const struct file_operations ipcdev_buffer_fops;
 long ipcdev_buffer_create(void __user *uarg, size_t usize);
-int ipcdev_buffer_init(void);
-void ipcdev_buffer_exit(void);
 
 /* queue.c */
 long ipcdev_queue_create(void __user *uarg, size_t usize);
@@ -275,19 +275,19 @@ static inline int ipcdev_cmd_size(unsigned int cmd, size_t *usize)
  * The caller's structure may be shorter or longer than ours. Equal sizes, the
  * rule, are copied with a size that the compiler knows, which is much cheaper.
  */
-#define ipcdev_args_get(args, uarg, usize)					\
-	(likely((usize) == sizeof(*(args))) ?					\
-	 (copy_from_user((args), (uarg), sizeof(*(args))) ? -EFAULT : 0) :	\
-	 copy_struct_from_user((args), sizeof(*(args)), (uarg), (usize)))
-
-#define ipcdev_args_put(args, uarg, usize)					\
-	(likely((usize) == sizeof(*(args))) ?					\
-	 (copy_to_user((uarg), (args), sizeof(*(args))) ? -EFAULT : 0) :	\
-	 ipcdev_copy_struct_to_user((uarg), (usize), (args), sizeof(*(args))))
-
-static inline int ipcdev_copy_struct_to_user(void __user *uarg, size_t usize, const void *args,
-					     size_t ksize)
+static __always_inline int ipcdev_args_get(void *args, size_t ksize, const void __user *uarg,
+					   size_t usize)
 {
+	if (unlikely(usize != ksize))
+		return copy_struct_from_user(args, ksize, uarg, usize);
+	return copy_from_user(args, uarg, ksize) ? -EFAULT : 0;
+}
+
+static __always_inline int ipcdev_args_put(const void *args, size_t ksize, void __user *uarg,
+					   size_t usize)
+{
+	if (likely(usize == ksize))
+		return copy_to_user(uarg, args, ksize) ? -EFAULT : 0;
 	if (copy_to_user(uarg, args, min(usize, ksize)))
 		return -EFAULT;
 	if (usize > ksize && clear_user(uarg + ksize, usize - ksize))

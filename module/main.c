@@ -27,7 +27,7 @@ static long device_info(void __user *uarg, size_t usize)
 	info.bytes = used[IPCDEV_BYTES];
 	info.eventfds = used[IPCDEV_EVENTFDS];
 	info.inflight = used[IPCDEV_INFLIGHT];
-	return ipcdev_args_put(&info, uarg, usize);
+	return ipcdev_args_put(&info, sizeof(info), uarg, usize);
 }
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -76,12 +76,9 @@ static int __init ipcdev_init(void)
 	ret = ipcdev_message_init();
 	if (ret)
 		return ret;
-	ret = ipcdev_buffer_init();
-	if (ret)
-		goto err_message;
 	ret = ipcdevfs_init();
 	if (ret)
-		goto err_buffer;
+		goto err_message;
 	ret = misc_register(&device);
 	if (ret)
 		goto err_fs;
@@ -89,8 +86,6 @@ static int __init ipcdev_init(void)
 
 err_fs:
 	ipcdevfs_exit();
-err_buffer:
-	ipcdev_buffer_exit();
 err_message:
 	ipcdev_message_exit();
 	return ret;
@@ -101,7 +96,6 @@ static void __exit ipcdev_exit(void)
 {
 	misc_deregister(&device);
 	ipcdevfs_exit();
-	ipcdev_buffer_exit();
 	ipcdev_message_exit();
 	ipcdev_objects_exit();
 }

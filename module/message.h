@@ -38,8 +38,9 @@ struct ipcdev_cargo {
 
 /**
  * struct ipcdev_message - a message
- * @node: in its queue's order, unless it is taken
- * @age: likewise, in order of sending; or in a list of free slots
+ * @node: in its queue's order of receiving, unless it is taken
+ * @age: in its order of sending, likewise and if it may have to drop
+ * @list: of free slots, or of dropped messages
  * @seq: its place among those sent to its queue
  * @tag: the sender's
  * @prio: the sender's
@@ -60,7 +61,8 @@ struct ipcdev_cargo {
  */
 struct ipcdev_message {
 	struct rb_node node;
-	struct list_head age;
+	struct rb_node age;
+	struct list_head list;
 	u64 seq;
 	u64 tag;
 	u32 prio;

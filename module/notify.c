@@ -246,7 +246,7 @@ long ipcdev_attach(struct ipcdev_handle *h, void __user *uarg, size_t usize)
 	struct ipcdev_watch *w;
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	ret = attach_check(h, &args);
@@ -302,7 +302,7 @@ long ipcdev_detach(struct ipcdev_handle *h, void __user *uarg, size_t usize)
 	struct ipcdev_watch *w;
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (args.reserved)

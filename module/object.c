@@ -354,7 +354,7 @@ static long handle_stat(struct ipcdev_handle *h, void __user *uarg, size_t usize
 
 	object_stat(h->obj, &st);
 	st.rights = h->rights;
-	return ipcdev_args_put(&st, uarg, usize);
+	return ipcdev_args_put(&st, sizeof(st), uarg, usize);
 }
 
 static long handle_dup(struct ipcdev_handle *h, void __user *uarg, size_t usize)
@@ -362,7 +362,7 @@ static long handle_dup(struct ipcdev_handle *h, void __user *uarg, size_t usize)
 	struct ipcdev_dup args;
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (args.flags & ~IPCDEV_NONBLOCK)
@@ -380,7 +380,7 @@ static long handle_publish(struct ipcdev_handle *h, void __user *uarg, size_t us
 	struct ipcdev_publish args;
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (args.flags & ~IPCDEV_PUBLISH_PERSISTENT)
@@ -416,7 +416,7 @@ static long handle_wait_peer(struct file *file, void __user *uarg, size_t usize)
 	DEFINE_WAIT(wait);
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if ((args.flags & ~known) || args.reserved)
@@ -492,27 +492,22 @@ void ipcdev_handle_fdinfo(struct seq_file *m, struct file *file)
 	obj->ops->fdinfo(obj, m);
 }
 
-static bool may_list(const struct ipcdev_object *obj)
+/* The first object behind @after that is the caller's, or of @all it knows. */
+static struct ipcdev_object *list_next(u64 after, bool all)
 {
 	struct user_namespace *ns = current_user_ns();
-
-	return uid_eq(obj->uid, current_euid()) ||
-	       (kuid_has_mapping(ns, obj->uid) && ns_capable_noaudit(ns, CAP_IPC_OWNER));
-}
-
-/* The first living object behind @after that the caller may see, referenced. */
-static struct ipcdev_object *list_next(u64 after)
-{
-	unsigned long index = after;
+	unsigned long index;
 	struct ipcdev_object *obj;
 
-	xa_lock(&objects);
+	rcu_read_lock();
 	xa_for_each_start(&objects, index, obj, after + 1) {
-		/* Freed objects leave the array before their memory goes. */
-		if (may_list(obj) && kref_get_unless_zero(&obj->ref))
+		if (!uid_eq(obj->uid, current_euid()) &&
+		    !(all && kuid_has_mapping(ns, obj->uid)))
+			continue;
+		if (kref_get_unless_zero(&obj->ref))
 			break;
 	}
-	xa_unlock(&objects);
+	rcu_read_unlock();
 	return obj;
 }
 
@@ -523,10 +518,11 @@ long ipcdev_list(void __user *uarg, size_t usize)
 	struct ipcdev_list args;
 	struct ipcdev_stat *st;
 	u8 __user *out;
+	bool all;
 	int ret;
 	u32 i;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (!args.stat_size || args.stat_size > PAGE_SIZE || !args.count || args.count > INT_MAX)
@@ -535,15 +531,16 @@ long ipcdev_list(void __user *uarg, size_t usize)
 	if (!st)
 		return -ENOMEM;
 
+	all = ns_capable_noaudit(current_user_ns(), CAP_IPC_OWNER);
 	out = u64_to_user_ptr(args.stats);
 	for (i = 0; i < args.count && !ret; i++, out += args.stat_size) {
-		obj = list_next(args.after);
+		obj = list_next(args.after, all);
 		if (!obj)
 			break;
 		object_stat(obj, st);
 		ipcdev_object_put(obj);
 		args.after = st->id;
-		ret = ipcdev_args_put(st, out, args.stat_size);
+		ret = ipcdev_args_put(st, sizeof(*st), out, args.stat_size);
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		cond_resched();

@@ -56,7 +56,7 @@
  * @msg_max: bytes in the largest
  * @bytes_max: bytes in all
  * @ready: ready messages in order of receiving
- * @by_age: the same in order of sending
+ * @by_age: the same in order of sending, for IPCDEV_QUEUE_DROP_OLDEST only
  * @receivers: sleeping receivers, the longest waiting first
  * @senders: sleeping senders, likewise
  * @slots: free message slots
@@ -88,7 +88,7 @@ struct ipcdev_queue {
 	u64 bytes_max;
 
 	struct rb_root_cached ready;
-	struct list_head by_age;
+	struct rb_root_cached by_age;
 	struct list_head receivers;
 	struct list_head senders;
 	struct list_head slots;
@@ -160,17 +160,17 @@ static struct ipcdev_message *first_ready(const struct ipcdev_queue *q)
 	return rb_entry_safe(rb_first_cached(&q->ready), struct ipcdev_message, node);
 }
 
+static bool older(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcdev_message, age)->seq <
+	       rb_entry(b, struct ipcdev_message, age)->seq;
+}
+
 static void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	struct ipcdev_message *older;
-
 	rb_add_cached(&msg->node, &q->ready, less);
-	/* A new message is the youngest; one that comes back is not far away. */
-	list_for_each_entry_reverse(older, &q->by_age, age) {
-		if (older->seq < msg->seq)
-			break;
-	}
-	list_add(&msg->age, &older->age);
+	if (q->flags & IPCDEV_QUEUE_DROP_OLDEST)
+		rb_add_cached(&msg->age, &q->by_age, older);
 	q->queued++;
 	q->queued_bytes += msg->len;
 }
@@ -178,7 +178,8 @@ static void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 static void unmake_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	rb_erase_cached(&msg->node, &q->ready);
-	list_del(&msg->age);
+	if (q->flags & IPCDEV_QUEUE_DROP_OLDEST)
+		rb_erase_cached(&msg->age, &q->by_age);
 	q->queued--;
 	q->queued_bytes -= msg->len;
 }
@@ -276,7 +277,7 @@ static struct ipcdev_message *retire(struct ipcdev_queue *q, struct ipcdev_messa
 	if (unlikely(msg->cargo || msg->pid))
 		return msg;
 	if (msg->slot && q->nr_slots < min_t(u32, q->depth, SLOTS_KEPT)) {
-		list_add(&msg->age, &q->slots);
+		list_add(&msg->list, &q->slots);
 		q->nr_slots++;
 		return NULL;
 	}
@@ -320,9 +321,9 @@ static struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
 
 	if (room <= IPCDEV_SLOT_DATA) {
 		spin_lock(&q->obj.lock);
-		msg = list_first_entry_or_null(&q->slots, struct ipcdev_message, age);
+		msg = list_first_entry_or_null(&q->slots, struct ipcdev_message, list);
 		if (msg) {
-			list_del(&msg->age);
+			list_del(&msg->list);
 			q->nr_slots--;
 		}
 		spin_unlock(&q->obj.lock);
@@ -348,7 +349,7 @@ static void drop_oldest(struct ipcdev_queue *q, u32 len, struct list_head *dropp
 	struct ipcdev_message *msg;
 
 	while (!has_room(q, len)) {
-		msg = list_first_entry_or_null(&q->by_age, struct ipcdev_message, age);
+		msg = rb_entry_safe(rb_first_cached(&q->by_age), struct ipcdev_message, age);
 		if (!msg)
 			return;
 		trace_ipcdev_drop(&q->obj, msg);
@@ -361,7 +362,7 @@ static void drop_oldest(struct ipcdev_queue *q, u32 len, struct list_head *dropp
 		if (msg->pins)
 			msg->gone = true;
 		else
-			list_add(&msg->age, dropped);
+			list_add(&msg->list, dropped);
 	}
 }
 
@@ -369,7 +370,7 @@ static void free_list(struct list_head *messages)
 {
 	struct ipcdev_message *msg, *next;
 
-	list_for_each_entry_safe(msg, next, messages, age)
+	list_for_each_entry_safe(msg, next, messages, list)
 		ipcdev_message_free(msg);
 }
 
@@ -684,10 +685,12 @@ static int deliver(const struct ipcdev_message *msg, struct ipcdev_payload *payl
 	if (ret)
 		return ret;
 	tell(msg, um, msg->lost);
-	ret = ipcdev_args_put(um, uout, usize);
-	/* A receiver that has been killed meanwhile will not look at it. */
-	if (!ret && unlikely(fatal_signal_pending(current)))
-		ret = -EINTR;
+	/*
+	 * A receiver that has been killed meanwhile will not look at it. Once the
+	 * result is written, though, somebody who shares its memory may have.
+	 */
+	ret = fatal_signal_pending(current) ? -EINTR :
+	      ipcdev_args_put(um, sizeof(*um), uout, usize);
 	if (unlikely(ret))
 		ipcdev_cargo_undo(&delivery);
 	return ret;
@@ -718,7 +721,7 @@ static int recv_one(struct ipcdev_queue *q, struct ipcdev_msg *um,
 			um->len = room.len;
 			um->fd_count = room.fds;
 			um->slice_count = room.slices;
-			if (ipcdev_args_put(um, uout, usize))
+			if (ipcdev_args_put(um, sizeof(*um), uout, usize))
 				ret = -EFAULT;
 		}
 		goto out;
@@ -785,7 +788,7 @@ static int peek(struct ipcdev_queue *q, u32 position, struct ipcdev_msg *um,
 		ret = ipcdev_message_copy_out(msg, &payload);
 		tell(msg, um, 0);
 	}
-	if (ret != -EFAULT && ipcdev_args_put(um, uout, usize))
+	if (ret != -EFAULT && ipcdev_args_put(um, sizeof(*um), uout, usize))
 		ret = -EFAULT;
 	unpin(q, msg);
 out:
@@ -803,7 +806,7 @@ static long ioctl_send(struct file *file, void __user *uarg, size_t usize)
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if ((args.flags & ~WAIT_FLAGS) || args.position)
@@ -827,7 +830,7 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 	/* A message without its results is not received. */
 	if (usize < IPCDEV_TRANSFER_SIZE_VER0)
 		return -EINVAL;
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if (args.flags & ~(WAIT_FLAGS | IPCDEV_PEEK))
@@ -854,7 +857,7 @@ static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool
 
 	if (!(file->f_mode & (send ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	if ((args.flags & ~WAIT_FLAGS) || args.reserved || !args.count ||
@@ -868,7 +871,7 @@ static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool
 
 	umsg = u64_to_user_ptr(args.msgs);
 	for (done = 0; done < args.count; done++, umsg += args.msg_size) {
-		ret = ipcdev_args_get(&um, umsg, args.msg_size);
+		ret = ipcdev_args_get(&um, sizeof(um), umsg, args.msg_size);
 		if (ret)
 			break;
 		if (send)
@@ -880,6 +883,10 @@ static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool
 		/* A receiver sleeps for the first message only. */
 		if (!send)
 			deadline.nonblock = true;
+		if (fatal_signal_pending(current)) {
+			done++;
+			break;
+		}
 		cond_resched();
 	}
 	return done ?: ret;
@@ -1005,15 +1012,16 @@ static __poll_t queue_poll(struct ipcdev_object *obj)
 static void queue_drain(struct ipcdev_object *obj)
 {
 	struct ipcdev_queue *q = to_queue(obj);
+	struct ipcdev_message *msg;
 	LIST_HEAD(messages);
 
 	spin_lock(&obj->lock);
-	list_splice_init(&q->by_age, &messages);
 	list_splice_init(&q->slots, &messages);
-	q->ready = RB_ROOT_CACHED;
-	q->queued = 0;
-	q->queued_bytes = 0;
 	q->nr_slots = 0;
+	while ((msg = first_ready(q))) {
+		unmake_ready(q, msg);
+		list_add(&msg->list, &messages);
+	}
 	q->laden = 0;
 	spin_unlock(&obj->lock);
 	free_list(&messages);
@@ -1027,7 +1035,7 @@ static void queue_free(struct ipcdev_object *obj)
 	queue_drain(obj);
 	WARN_ON(q->taken || q->nr_receivers || q->nr_senders);
 	ipcdev_object_destroy(obj);
-	kfree(q);
+	kfree_rcu(q, obj.rcu);
 }
 
 static u64 queue_size(struct ipcdev_object *obj)
@@ -1128,7 +1136,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	struct ipcdev_queue *q;
 	int ret;
 
-	ret = ipcdev_args_get(&args, uarg, usize);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	ret = create_check(&args);
@@ -1143,7 +1151,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	q->msg_max = args.msg_max;
 	q->bytes_max = args.bytes_max;
 	q->ready = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&q->by_age);
+	q->by_age = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&q->receivers);
 	INIT_LIST_HEAD(&q->senders);
 	INIT_LIST_HEAD(&q->slots);

@@ -7,7 +7,9 @@
  * under that lock, does its work for it, and settles it with a store-release of
  * the result: that store is the last access to the structure, because the
  * sleeper does not take the lock again to leave. The waker therefore holds a
- * reference to the task, and wakes it after the lock is dropped.
+ * reference to the task. It wakes one sleeper after it has dropped the lock, so
+ * that the two do not meet at it; where there are several to wake, in rare cases
+ * all, it does so under the lock.
  */
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
@@ -93,8 +95,7 @@ void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list)
  * @w: on a list; off it and out of reach afterwards
  * @result: 0 or an errno
  *
- * Return: the task, which the caller hands to ipcdev_waiter_wake() once it has
- * dropped the lock.
+ * Return: the task, for ipcdev_waiter_wake().
  */
 struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result)
 {

@@ -42,18 +42,18 @@ enum ipcdev_type {
  * comes with creation and lets the holder give the object a name, under which
  * others open it with the rights that the name's mode gives them.
  */
-#define IPCDEV_RIGHT_READ	(1U << 0)
-#define IPCDEV_RIGHT_WRITE	(1U << 1)
-#define IPCDEV_RIGHT_PUBLISH	(1U << 2)
+#define IPCDEV_RIGHT_READ	0x1
+#define IPCDEV_RIGHT_WRITE	0x2
+#define IPCDEV_RIGHT_PUBLISH	0x4
 
 /*
  * Flags of calls that may sleep. A deadline is absolute, in nanoseconds of the
  * clock that the flag names, as the caller's time namespace shows that clock.
  */
-#define IPCDEV_NONBLOCK		(1U << 0)	/* EAGAIN instead of sleeping */
-#define IPCDEV_DEADLINE_MONOTONIC (1U << 1)	/* ETIMEDOUT past deadline_ns */
-#define IPCDEV_DEADLINE_REALTIME  (1U << 2)	/* the same on CLOCK_REALTIME */
-#define IPCDEV_PEEK		(1U << 3)	/* RECV: look, do not take */
+#define IPCDEV_NONBLOCK		0x1	/* EAGAIN instead of sleeping */
+#define IPCDEV_DEADLINE_MONOTONIC 0x2	/* ETIMEDOUT past deadline_ns */
+#define IPCDEV_DEADLINE_REALTIME  0x4	/* the same on CLOCK_REALTIME */
+#define IPCDEV_PEEK		0x8	/* RECV: look, do not take */
 
 /**
  * struct ipcdev_info - the module's limits and what the caller has used
@@ -102,10 +102,10 @@ struct ipcdev_create_buffer {
 };
 
 /* Flags of a queue. */
-#define IPCDEV_QUEUE_NONBLOCK	(1U << 0)	/* the new handle is O_NONBLOCK */
-#define IPCDEV_QUEUE_DROP_OLDEST (1U << 1)	/* a full queue drops its oldest */
-#define IPCDEV_QUEUE_CREDS	(1U << 2)	/* messages carry pid, uid, gid */
-#define IPCDEV_QUEUE_TIME	(1U << 3)	/* messages carry a time stamp */
+#define IPCDEV_QUEUE_NONBLOCK	0x1	/* the new handle is O_NONBLOCK */
+#define IPCDEV_QUEUE_DROP_OLDEST 0x2	/* a full queue drops its oldest */
+#define IPCDEV_QUEUE_CREDS	0x4	/* messages carry pid, uid, gid */
+#define IPCDEV_QUEUE_TIME	0x8	/* messages carry a time stamp */
 
 /**
  * struct ipcdev_create_queue - make a message queue
@@ -129,12 +129,12 @@ struct ipcdev_create_queue {
 };
 
 /* State of an object, in struct ipcdev_stat. */
-#define IPCDEV_STAT_PUBLISHED	(1U << 0)	/* has a name */
-#define IPCDEV_STAT_PERSISTENT	(1U << 1)	/* outlives its handles */
-#define IPCDEV_STAT_SEALED	(1U << 2)	/* buffer: nobody can write */
-#define IPCDEV_STAT_DROP_OLDEST	(1U << 3)	/* queue: overflow policy */
-#define IPCDEV_STAT_CREDS	(1U << 4)	/* queue: IPCDEV_QUEUE_CREDS */
-#define IPCDEV_STAT_TIME	(1U << 5)	/* queue: IPCDEV_QUEUE_TIME */
+#define IPCDEV_STAT_PUBLISHED	0x1	/* has a name */
+#define IPCDEV_STAT_PERSISTENT	0x2	/* outlives its handles */
+#define IPCDEV_STAT_SEALED	0x4	/* buffer: nobody can write */
+#define IPCDEV_STAT_DROP_OLDEST	0x8	/* queue: overflow policy */
+#define IPCDEV_STAT_CREDS	0x10	/* queue: IPCDEV_QUEUE_CREDS */
+#define IPCDEV_STAT_TIME	0x20	/* queue: IPCDEV_QUEUE_TIME */
 
 /**
  * struct ipcdev_stat - what an object is and what has happened to it
@@ -233,7 +233,7 @@ struct ipcdev_dup {
 	__u32 flags;
 };
 
-#define IPCDEV_PUBLISH_PERSISTENT (1U << 0)	/* stay until removed */
+#define IPCDEV_PUBLISH_PERSISTENT 0x1	/* stay until removed */
 
 /**
  * struct ipcdev_publish - give an object a name
@@ -250,11 +250,11 @@ struct ipcdev_publish {
 };
 
 /* Conditions that an eventfd may be attached for. */
-#define IPCDEV_EVENT_READABLE	(1U << 0)	/* a message came; a buffer was sealed */
-#define IPCDEV_EVENT_WRITABLE	(1U << 1)	/* a queue has room again */
-#define IPCDEV_EVENT_HANGUP	(1U << 2)	/* the last peer went away */
+#define IPCDEV_EVENT_READABLE	0x1	/* a message came; a buffer was sealed */
+#define IPCDEV_EVENT_WRITABLE	0x2	/* a queue has room again */
+#define IPCDEV_EVENT_HANGUP	0x4	/* the last peer went away */
 
-#define IPCDEV_ATTACH_ONESHOT	(1U << 0)	/* detach after the first event */
+#define IPCDEV_ATTACH_ONESHOT	0x1	/* detach after the first event */
 
 /**
  * struct ipcdev_attach - have an eventfd signalled
@@ -344,12 +344,12 @@ struct ipcdev_slice {
 };
 
 /* Flags of one message, said by the receiver. */
-#define IPCDEV_MSG_DROP_FDS	(1U << 0)	/* drop what there is no room for */
-#define IPCDEV_MSG_SLICE_IDS	(1U << 1)	/* slices by id, without new fds */
+#define IPCDEV_MSG_DROP_FDS	0x1	/* drop what there is no room for */
+#define IPCDEV_MSG_SLICE_IDS	0x2	/* slices by id, without new fds */
 
 /* Flags of one message, told to the receiver. */
-#define IPCDEV_MSG_CREDS	(1U << 8)	/* pid, uid and gid are valid */
-#define IPCDEV_MSG_TIME		(1U << 9)	/* time_ns is valid */
+#define IPCDEV_MSG_CREDS	0x100	/* pid, uid and gid are valid */
+#define IPCDEV_MSG_TIME		0x200	/* time_ns is valid */
 
 /**
  * struct ipcdev_msg - a message
