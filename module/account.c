@@ -27,6 +27,10 @@ unsigned int ipcdev_max_eventfds = 1024;
 module_param_named(max_eventfds, ipcdev_max_eventfds, uint, 0644);
 MODULE_PARM_DESC(max_eventfds, "attached eventfds for each user (1024)");
 
+unsigned int ipcdev_max_names = 8192;
+module_param_named(max_names, ipcdev_max_names, uint, 0644);
+MODULE_PARM_DESC(max_names, "files and directories in ipcdevfs for each user (8192)");
+
 unsigned int ipcdev_max_depth = 8192;
 module_param_named(max_depth, ipcdev_max_depth, uint, 0644);
 MODULE_PARM_DESC(max_depth, "messages in one queue (8192)");

@@ -28,7 +28,7 @@
 #include "trace.h"
 
 /* What makes a page of a buffer; like IPCDEV_GFP it fails before it kills. */
-#define PAGE_GFP	(GFP_HIGHUSER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define PAGE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* How often, and for how long in all, sealing looks again for pinned pages. */
 #define SEAL_TRIES	8
@@ -37,6 +37,7 @@
  * struct ipcdev_buffer - shared memory
  * @obj: the object
  * @memory: the shmem file
+ * @memory_fops: what its inode had before it could not be opened
  * @pages: its size
  * @seal_mutex: one at a time seals
  * @writable: mappings made through writing handles; under the object's lock
@@ -46,8 +47,9 @@
 struct ipcdev_buffer {
 	struct ipcdev_object obj;
 	struct file *memory;
+	const struct file_operations *memory_fops;
 	unsigned long pages;
-	struct mutex seal_mutex; /* see above */
+	struct mutex seal_mutex; /* one seals at a time */
 	unsigned long writable;
 	bool sealing;
 	bool sealed;
@@ -85,6 +87,8 @@ static int populate(struct ipcdev_buffer *buf)
 		page = get_page_at(buf, i, PAGE_GFP);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
+		/* A clean page would be dropped under pressure, and its charge with it. */
+		set_page_dirty_lock(page);
 		put_page(page);
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -173,8 +177,6 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 		if (ret)
 			return ret;
 	}
-	/* mremap() may move it, not make it longer than was checked. */
-	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_private_data = get_file(file);
 	vma->vm_ops = &buffer_vm_ops;
 	vma_set_file(vma, buf->memory);
@@ -186,20 +188,24 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
  * batch of the CPU on which that happened. Releasing any batch of pages there
  * empties these first; the calls that do nothing else are not for modules.
  */
+static void drain_this_cpu(struct page *page)
+{
+	struct folio_batch batch;
+
+	get_page(page);
+	folio_batch_init(&batch);
+	folio_batch_add(&batch, page_folio(page));
+	ipcdev_batch_release(&batch);
+}
+
 struct drain {
 	struct work_struct work;
 	struct page *page;
 };
 
-static void drain_cpu(struct work_struct *work)
+static void drain_work(struct work_struct *work)
 {
-	struct drain *drain = container_of(work, struct drain, work);
-	struct folio_batch batch;
-
-	get_page(drain->page);
-	folio_batch_init(&batch);
-	folio_batch_add(&batch, page_folio(drain->page));
-	ipcdev_batch_release(&batch);
+	drain_this_cpu(container_of(work, struct drain, work)->page);
 }
 
 static void drain_cpus(struct page *page)
@@ -207,7 +213,7 @@ static void drain_cpus(struct page *page)
 	struct drain drain = { .page = page };
 	int cpu;
 
-	INIT_WORK_ONSTACK(&drain.work, drain_cpu);
+	INIT_WORK_ONSTACK(&drain.work, drain_work);
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
 		schedule_work_on(cpu, &drain.work);
@@ -219,17 +225,26 @@ static void drain_cpus(struct page *page)
 
 /*
  * Whether a page is referenced by more than the page cache, us, and mappings: all
- * of these are made through read-only handles by now, and do no harm.
+ * of these are made through read-only handles by now, and do no harm. While the
+ * page is locked they can only become fewer, so that the references, if they are
+ * read first, are not fewer than the mappings that are subtracted from them.
  */
 static bool page_pinned(struct page *page)
 {
 	struct folio *folio = page_folio(page);
+	int refs, mapped;
 
-	return folio_ref_count(folio) !=
-	       folio_nr_pages(folio) + 1 + ipcdev_folio_mapcount(folio);
+	folio_lock(folio);
+	ipcdev_folio_prepare_mapcount(folio);
+	refs = folio_ref_count(folio);
+	/* Keep the order of the two loads. */
+	smp_rmb();
+	mapped = ipcdev_folio_mapcount(folio);
+	folio_unlock(folio);
+	return refs != folio_nr_pages(folio) + 1 + mapped;
 }
 
-static int check_pinned(struct ipcdev_buffer *buf, bool drain)
+static int check_pinned(struct ipcdev_buffer *buf)
 {
 	struct page *page;
 	bool pinned;
@@ -240,11 +255,6 @@ static int check_pinned(struct ipcdev_buffer *buf, bool drain)
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		pinned = page_pinned(page);
-		if (pinned && drain) {
-			drain = false;
-			drain_cpus(page);
-			pinned = page_pinned(page);
-		}
 		put_page(page);
 		if (pinned)
 			return -EBUSY;
@@ -255,18 +265,29 @@ static int check_pinned(struct ipcdev_buffer *buf, bool drain)
 	return 0;
 }
 
-/* References that pass by, a migration's say, must not look like pins. */
+/*
+ * References that pass by must not look like pins: those of this CPU's batches
+ * are the rule, those of others' and of a migration, say, the exception.
+ */
 static int wait_unpinned(struct ipcdev_buffer *buf)
 {
+	struct page *page = get_page_at(buf, 0, PAGE_GFP);
 	unsigned int try;
 	int ret;
 
-	for (try = 0; try < SEAL_TRIES; try++) {
-		if (try)
-			usleep_range(500 << try, 1000 << try);
-		ret = check_pinned(buf, true);
-		if (ret != -EBUSY)
-			break;
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	drain_this_cpu(page);
+	ret = check_pinned(buf);
+	if (ret == -EBUSY) {
+		drain_cpus(page);
+		ret = check_pinned(buf);
+	}
+	put_page(page);
+
+	for (try = 0; try < SEAL_TRIES && ret == -EBUSY; try++) {
+		usleep_range(500 << try, 1000 << try);
+		ret = check_pinned(buf);
 	}
 	return ret;
 }
@@ -353,15 +374,20 @@ const struct file_operations ipcdev_buffer_fops = {
 
 static __poll_t buffer_poll(struct ipcdev_object *obj)
 {
-	return to_buffer(obj)->sealed ? EPOLLIN | EPOLLRDNORM : 0;
+	__poll_t mask = ipcdev_poll_peers(obj);
+
+	return to_buffer(obj)->sealed ? mask | EPOLLIN | EPOLLRDNORM : mask;
 }
 
 static void buffer_free(struct ipcdev_object *obj)
 {
 	struct ipcdev_buffer *buf = to_buffer(obj);
 
-	if (!IS_ERR_OR_NULL(buf->memory))
+	if (!IS_ERR_OR_NULL(buf->memory)) {
+		/* Somebody may have the inode yet, when this module has gone. */
+		file_inode(buf->memory)->i_fop = buf->memory_fops;
 		fput(buf->memory);
+	}
 	ipcdev_object_destroy(obj);
 	kfree_rcu(buf, obj.rcu);
 }
@@ -414,17 +440,19 @@ static const struct file_operations memory_fops = {
 	.open = memory_open,
 };
 
-static struct file *memory_create(u64 size)
+static int memory_create(struct ipcdev_buffer *buf, u64 size)
 {
-	struct file *memory = ipcdev_shmem_file("ipcdev-buffer", size);
+	struct inode *inode;
 
-	if (IS_ERR(memory))
-		return memory;
-	file_inode(memory)->i_fop = &memory_fops;
+	buf->memory = ipcdev_shmem_file("ipcdev-buffer", size);
+	if (IS_ERR(buf->memory))
+		return PTR_ERR(buf->memory);
+	inode = file_inode(buf->memory);
+	buf->memory_fops = inode->i_fop;
+	inode->i_fop = &memory_fops;
 	/* No MADV_REMOVE, no truncation: what was populated stays. */
-	SHMEM_I(file_inode(memory))->seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-					     F_SEAL_FUTURE_WRITE;
-	return memory;
+	SHMEM_I(inode)->seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
+	return populate(buf);
 }
 
 /* IPCDEV_IOC_CREATE_BUFFER */
@@ -438,7 +466,8 @@ long ipcdev_buffer_create(void __user *uarg, size_t usize)
 	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
-	if (args.flags || !args.size || args.size > READ_ONCE(ipcdev_max_bytes))
+	if (args.flags || !args.size || args.size > READ_ONCE(ipcdev_max_bytes) ||
+	    args.size > MAX_LFS_FILESIZE)
 		return -EINVAL;
 	ret = args.rights ? ipcdev_rights_check(IPCDEV_TYPE_BUFFER, args.rights) : 0;
 	if (ret)
@@ -455,8 +484,7 @@ long ipcdev_buffer_create(void __user *uarg, size_t usize)
 		kfree(buf);
 		return ret;
 	}
-	buf->memory = memory_create(size);
-	ret = IS_ERR(buf->memory) ? PTR_ERR(buf->memory) : populate(buf);
+	ret = memory_create(buf, size);
 	if (ret) {
 		ipcdev_object_put(&buf->obj);
 		return ret;

@@ -19,11 +19,6 @@
 #define mnt_idmap		user_namespace
 #define nop_mnt_idmap		init_user_ns
 #define file_mnt_idmap(file)	file_mnt_user_ns(file)
-
-static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
-{
-	vma->vm_flags |= flags;
-}
 #endif
 
 #if IPCDEV_KERNEL < 6004
@@ -63,19 +58,23 @@ static inline void ipcdev_touch_dir(struct inode *dir)
 
 #if IPCDEV_KERNEL < 6012
 /*
- * How often a folio is mapped. A large folio's count was not for modules; such
- * folios, which shmem makes only if told to, are unmapped to be sure, and are
+ * How often a locked folio is mapped. A large folio's count was not for modules;
+ * such folios, which shmem makes only if told to, are unmapped first, and are
  * mapped again by the next touch.
  */
+static inline void ipcdev_folio_prepare_mapcount(struct folio *folio)
+{
+	if (folio_test_large(folio))
+		unmap_mapping_pages(folio->mapping, folio->index, folio_nr_pages(folio), false);
+}
+
 static inline int ipcdev_folio_mapcount(struct folio *folio)
 {
-	if (!folio_test_large(folio))
-		return page_mapcount(&folio->page);
-	unmap_mapping_pages(folio->mapping, folio->index, folio_nr_pages(folio), false);
-	return 0;
+	return folio_test_large(folio) ? 0 : page_mapcount(&folio->page);
 }
 #else
-#define ipcdev_folio_mapcount(folio)	folio_mapcount(folio)
+#define ipcdev_folio_prepare_mapcount(folio)	do { } while (0)
+#define ipcdev_folio_mapcount(folio)		folio_mapcount(folio)
 #endif
 
 #if IPCDEV_KERNEL < 6015

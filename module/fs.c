@@ -6,10 +6,11 @@
  * names that object from then on. The VFS does all else: look-up, rights, rename,
  * inotify, mount namespaces. libfs does most of the rest.
  *
- * inode->i_private points to the object and holds a reference to it; obj->name
- * points back and holds none: names_lock protects both, and evicting the inode
- * ends both. Who must use obj->name beyond that lock takes the inode and, so that
- * an unmount waits, an active reference to its superblock.
+ * An inode points to the object that it names and holds a reference to it;
+ * obj->name points back and holds none: names_lock protects both. Both end when
+ * the file is unlinked or replaced, or its filesystem unmounted; not only when its
+ * inode goes, which anybody may hold. Who must use obj->name beyond that lock takes
+ * the inode and, so that an unmount waits, an active reference to its superblock.
  */
 #include <linux/dcache.h>
 #include <linux/file.h>
@@ -32,13 +33,24 @@ static const struct inode_operations ipcdevfs_dir_iops;
 static const struct inode_operations ipcdevfs_name_iops;
 static const struct file_operations ipcdevfs_name_fops;
 
+/**
+ * struct ipcdev_name - what is behind an inode, as its i_private
+ * @account: who made it and is charged for it, referenced
+ * @obj: what it names, referenced, or NULL; protected by names_lock
+ */
+struct ipcdev_name {
+	struct ipcdev_account *account;
+	struct ipcdev_object *obj;
+};
+
 /* What an inode names, referenced, or NULL. */
 static struct ipcdev_object *inode_object(struct inode *inode)
 {
+	struct ipcdev_name *name = inode->i_private;
 	struct ipcdev_object *obj;
 
 	spin_lock(&names_lock);
-	obj = inode->i_private;
+	obj = name->obj;
 	if (obj)
 		kref_get(&obj->ref);
 	spin_unlock(&names_lock);
@@ -69,6 +81,23 @@ static struct inode *name_get(struct ipcdev_object *obj)
 	}
 	spin_unlock(&names_lock);
 	return inode;
+}
+
+/* An inode is a name no more. */
+static void name_detach(struct inode *inode)
+{
+	struct ipcdev_name *name = inode->i_private;
+	struct ipcdev_object *obj;
+
+	spin_lock(&names_lock);
+	obj = name->obj;
+	if (obj) {
+		name->obj = NULL;
+		obj->name = NULL;
+	}
+	spin_unlock(&names_lock);
+	if (obj)
+		ipcdev_object_unnamed(obj);
 }
 
 static void name_put(struct inode *inode)
@@ -147,6 +176,7 @@ void ipcdevfs_vanish(struct ipcdev_object *obj)
 		if (!d_unhashed(dentry)) {
 			trace_ipcdev_vanish(obj);
 			simple_unlink(d_inode(parent), dentry);
+			fsnotify_link_count(inode);
 			/* Not d_delete(): something may be mounted on the name. */
 			d_invalidate(dentry);
 			fsnotify_delete(d_inode(parent), inode, dentry);
@@ -155,6 +185,7 @@ void ipcdevfs_vanish(struct ipcdev_object *obj)
 		dput(parent);
 		dput(dentry);
 	}
+	name_detach(inode);
 	name_put(inode);
 }
 
@@ -168,6 +199,7 @@ void ipcdevfs_vanish(struct ipcdev_object *obj)
  */
 int ipcdevfs_publish(struct ipcdev_object *obj, int name_fd, bool persistent)
 {
+	struct ipcdev_name *name;
 	struct inode *inode;
 	struct file *file;
 	int ret;
@@ -194,15 +226,16 @@ int ipcdevfs_publish(struct ipcdev_object *obj, int name_fd, bool persistent)
 		goto out_unlock;
 	}
 
+	name = inode->i_private;
 	spin_lock(&names_lock);
 	spin_lock(&obj->lock);
-	if (inode->i_private) {
+	if (name->obj) {
 		ret = -EEXIST;
 	} else if (obj->name || (persistent && !obj->ops->may_persist(obj))) {
 		ret = -EBUSY;
 	} else {
 		kref_get(&obj->ref);
-		inode->i_private = obj;
+		name->obj = obj;
 		obj->name = inode;
 		obj->persistent = persistent;
 	}
@@ -317,13 +350,48 @@ static const struct inode_operations ipcdevfs_name_iops = {
 	.setattr = name_setattr,
 };
 
+static struct ipcdev_name *name_alloc(void)
+{
+	struct ipcdev_name *name;
+	int ret = -ENOMEM;
+
+	name = kzalloc(sizeof(*name), IPCDEV_GFP);
+	if (!name)
+		return ERR_PTR(ret);
+	name->account = ipcdev_account_get();
+	if (!name->account)
+		goto err;
+	ret = ipcdev_charge(name->account, IPCDEV_NAMES, 1, READ_ONCE(ipcdev_max_names));
+	if (!ret)
+		return name;
+	ipcdev_account_put(name->account);
+err:
+	kfree(name);
+	return ERR_PTR(ret);
+}
+
+static void name_free(struct ipcdev_name *name)
+{
+	ipcdev_uncharge(name->account, IPCDEV_NAMES, 1);
+	ipcdev_account_put(name->account);
+	kfree(name);
+}
+
 static struct inode *new_inode_of(struct mnt_idmap *idmap, struct super_block *sb,
 				  const struct inode *dir, umode_t mode)
 {
-	struct inode *inode = new_inode(sb);
+	struct ipcdev_name *name;
+	struct inode *inode;
 
-	if (!inode)
-		return NULL;
+	name = name_alloc();
+	if (IS_ERR(name))
+		return ERR_CAST(name);
+	inode = new_inode(sb);
+	if (!inode) {
+		name_free(name);
+		return ERR_PTR(-ENOMEM);
+	}
+	inode->i_private = name;
 	inode->i_ino = get_next_ino();
 	simple_inode_init_ts(inode);
 	inode_init_owner(idmap, inode, dir, mode);
@@ -343,8 +411,8 @@ static int dir_add(struct mnt_idmap *idmap, struct inode *dir, struct dentry *de
 {
 	struct inode *inode = new_inode_of(idmap, dir->i_sb, dir, mode);
 
-	if (!inode)
-		return -ENOMEM;
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
 	ipcdev_d_instantiate(dentry, inode);
 	if (S_ISDIR(mode))
 		inc_nlink(dir);
@@ -376,34 +444,44 @@ static IPCDEV_MKDIR_RET dir_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 	return IPCDEV_MKDIR_RESULT(dir_add(idmap, dir, dentry, mode | S_IFDIR));
 }
 
+static int dir_unlink(struct inode *dir, struct dentry *dentry)
+{
+	int ret = simple_unlink(dir, dentry);
+
+	if (!ret)
+		name_detach(d_inode(dentry));
+	return ret;
+}
+
+static int dir_rename(struct mnt_idmap *idmap, struct inode *old_dir, struct dentry *old_dentry,
+		      struct inode *new_dir, struct dentry *new_dentry, unsigned int flags)
+{
+	struct inode *replaced = flags & RENAME_EXCHANGE ? NULL : d_inode(new_dentry);
+	int ret = simple_rename(idmap, old_dir, old_dentry, new_dir, new_dentry, flags);
+
+	if (!ret && replaced)
+		name_detach(replaced);
+	return ret;
+}
+
 static const struct inode_operations ipcdevfs_dir_iops = {
 	.lookup = simple_lookup,
 	.create = dir_create,
 	.mknod = dir_mknod,
 	.mkdir = dir_mkdir,
-	.unlink = simple_unlink,
+	.unlink = dir_unlink,
 	.rmdir = simple_rmdir,
-	.rename = simple_rename,
+	.rename = dir_rename,
 	.setattr = simple_setattr,
 	.getattr = simple_getattr,
 };
 
 static void ipcdevfs_evict_inode(struct inode *inode)
 {
-	struct ipcdev_object *obj;
-
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-
-	spin_lock(&names_lock);
-	obj = inode->i_private;
-	if (obj) {
-		obj->name = NULL;
-		inode->i_private = NULL;
-	}
-	spin_unlock(&names_lock);
-	if (obj)
-		ipcdev_object_unnamed(obj);
+	name_detach(inode);
+	name_free(inode->i_private);
 }
 
 struct ipcdevfs_options {
@@ -446,8 +524,8 @@ static int ipcdevfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
 
 	inode = new_inode_of(&nop_mnt_idmap, sb, NULL, S_IFDIR | opts->mode);
-	if (!inode)
-		return -ENOMEM;
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
 	inode->i_uid = opts->uid;
 	inode->i_gid = opts->gid;
 	sb->s_root = d_make_root(inode);
@@ -498,6 +576,19 @@ static int ipcdevfs_get_tree(struct fs_context *fc)
 	return get_tree_nodev(fc, ipcdevfs_fill_super);
 }
 
+static int ipcdevfs_reconfigure(struct fs_context *fc)
+{
+	const struct ipcdevfs_options *opts = fc->fs_private;
+	struct inode *inode = d_inode(fc->root);
+
+	inode_lock(inode);
+	inode->i_mode = S_IFDIR | opts->mode;
+	inode->i_uid = opts->uid;
+	inode->i_gid = opts->gid;
+	inode_unlock(inode);
+	return 0;
+}
+
 static void ipcdevfs_free_fc(struct fs_context *fc)
 {
 	kfree(fc->fs_private);
@@ -506,6 +597,7 @@ static void ipcdevfs_free_fc(struct fs_context *fc)
 static const struct fs_context_operations ipcdevfs_context_ops = {
 	.parse_param = ipcdevfs_parse_param,
 	.get_tree = ipcdevfs_get_tree,
+	.reconfigure = ipcdevfs_reconfigure,
 	.free = ipcdevfs_free_fc,
 };
 
@@ -516,14 +608,21 @@ static int ipcdevfs_init_fs_context(struct fs_context *fc)
 	opts = kzalloc(sizeof(*opts), GFP_KERNEL);
 	if (!opts)
 		return -ENOMEM;
-	/* Like /dev/shm: anybody may make names, and remove its own only. */
-	opts->mode = 01777;
-	opts->uid = make_kuid(fc->user_ns, 0);
-	opts->gid = make_kgid(fc->user_ns, 0);
-	if (!uid_valid(opts->uid))
-		opts->uid = current_fsuid();
-	if (!gid_valid(opts->gid))
-		opts->gid = current_fsgid();
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		/* What is not mentioned stays as it is. */
+		opts->mode = d_inode(fc->root)->i_mode & S_IALLUGO;
+		opts->uid = d_inode(fc->root)->i_uid;
+		opts->gid = d_inode(fc->root)->i_gid;
+	} else {
+		/* Like /dev/shm: anybody may make names, and remove its own only. */
+		opts->mode = 01777;
+		opts->uid = make_kuid(fc->user_ns, 0);
+		opts->gid = make_kgid(fc->user_ns, 0);
+		if (!uid_valid(opts->uid))
+			opts->uid = current_fsuid();
+		if (!gid_valid(opts->gid))
+			opts->gid = current_fsgid();
+	}
 	fc->fs_private = opts;
 	fc->ops = &ipcdevfs_context_ops;
 	return 0;

@@ -34,7 +34,8 @@ struct ipcdev_object;
  * @fops: of the files that are its handles
  * @ioctl: the ioctls that only this kind knows; -ENOTTY for all others
  * @opened: a file becomes a handle; may set the file up. Or NULL
- * @poll: EPOLLIN and EPOLLOUT as they hold now; under the object's lock
+ * @poll: the poll events that hold now, those of ipcdev_poll_peers() among
+ *	them; under the object's lock
  * @peers_changed: a handle came or went; under the object's lock. Or NULL
  * @drain: no handle is left and none will be: drop the contents. Or NULL
  * @free: no reference is left: free the object
@@ -93,7 +94,7 @@ struct ipcdev_object {
 	const struct ipcdev_object_ops *ops;
 	struct kref ref;
 
-	spinlock_t lock; /* see above */
+	spinlock_t lock; /* state, in task context */
 	u32 handles;
 	u32 readers;
 	u32 writers;
@@ -108,7 +109,7 @@ struct ipcdev_object {
 	wait_queue_head_t peer_wq;
 	struct fasync_struct *fasync_in;
 	struct fasync_struct *fasync_out;
-	struct mutex watch_mutex; /* see above */
+	struct mutex watch_mutex; /* all handles' watches */
 	atomic_t watches;
 	atomic64_t wakeups;
 
@@ -176,6 +177,7 @@ void ipcdevfs_vanish(struct ipcdev_object *obj);
 bool ipcdevfs_path(struct ipcdev_object *obj, char *buf, size_t size);
 
 /* notify.c */
+__poll_t ipcdev_poll_peers(const struct ipcdev_object *obj);
 __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt);
 int ipcdev_fasync(int fd, struct file *file, int on);
 void ipcdev_notify(struct ipcdev_object *obj, __poll_t events);
@@ -189,12 +191,14 @@ enum ipcdev_resource {
 	IPCDEV_BYTES,
 	IPCDEV_EVENTFDS,
 	IPCDEV_INFLIGHT,
+	IPCDEV_NAMES,
 	IPCDEV_RESOURCES,
 };
 
 extern unsigned int ipcdev_max_objects;
 extern unsigned long ipcdev_max_bytes;
 extern unsigned int ipcdev_max_eventfds;
+extern unsigned int ipcdev_max_names;
 extern unsigned int ipcdev_max_depth;
 extern unsigned int ipcdev_max_msg_size;
 extern unsigned int ipcdev_max_batch;

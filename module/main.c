@@ -19,6 +19,7 @@ static long device_info(void __user *uarg, size_t usize)
 		.max_objects = READ_ONCE(ipcdev_max_objects),
 		.max_eventfds = READ_ONCE(ipcdev_max_eventfds),
 		.max_bytes = READ_ONCE(ipcdev_max_bytes),
+		.max_names = READ_ONCE(ipcdev_max_names),
 	};
 	u64 used[IPCDEV_RESOURCES];
 
@@ -27,6 +28,7 @@ static long device_info(void __user *uarg, size_t usize)
 	info.bytes = used[IPCDEV_BYTES];
 	info.eventfds = used[IPCDEV_EVENTFDS];
 	info.inflight = used[IPCDEV_INFLIGHT];
+	info.names = used[IPCDEV_NAMES];
 	return ipcdev_args_put(&info, sizeof(info), uarg, usize);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/magic.h>
 #include <linux/net.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -144,6 +145,7 @@ static int payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg 
 {
 	const struct ipcdev_iovec __user *uiov = u64_to_user_ptr(um->data);
 	struct ipcdev_iovec piece;
+	int ret;
 	u32 i;
 
 	if (um->iov_count > IPCDEV_IOV_MAX)
@@ -153,10 +155,12 @@ static int payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg 
 		return -ENOMEM;
 	p->len = 0;
 	for (i = 0; i < um->iov_count; i++) {
+		ret = -EFAULT;
 		if (copy_from_user(&piece, uiov + i, sizeof(piece)))
-			goto fault;
+			goto err;
+		ret = -EINVAL;
 		if (piece.len > MAX_RW_COUNT - p->len)
-			goto invalid;
+			goto err;
 		p->len += piece.len;
 		p->iov[i].iov_base = u64_to_user_ptr(piece.base);
 		p->iov[i].iov_len = piece.len;
@@ -165,12 +169,9 @@ static int payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg 
 	p->iter = &p->own_iter;
 	return 0;
 
-fault:
+err:
 	kfree(p->iov);
-	return -EFAULT;
-invalid:
-	kfree(p->iov);
-	return -EINVAL;
+	return ret;
 }
 
 /**
@@ -231,6 +232,16 @@ int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payl
 	return copy_out(p->base, msg->data, msg->len);
 }
 
+static bool is_eventfd(struct file *file)
+{
+	struct eventfd_ctx *eventfd = eventfd_ctx_fileget(file);
+
+	if (IS_ERR(eventfd))
+		return false;
+	eventfd_ctx_put(eventfd);
+	return true;
+}
+
 /*
  * A descriptor in a queue is kept open by the queue. Were it one through which
  * the queue itself, or something that can hold descriptors, is kept open, a ring
@@ -239,7 +250,6 @@ int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payl
  */
 static bool may_travel(struct file *file)
 {
-	struct eventfd_ctx *eventfd;
 	struct socket *sock;
 
 	if (file->f_op == &ipcdev_buffer_fops)
@@ -247,19 +257,15 @@ static bool may_travel(struct file *file)
 	/* Names of other objects are regular files too. */
 	if (file->f_inode->i_sb->s_magic == IPCDEVFS_MAGIC)
 		return false;
+	/* Some kernels call anonymous inodes, epoll's for one, regular files. */
+	if (file->f_inode->i_sb->s_magic == ANON_INODE_FS_MAGIC)
+		return is_eventfd(file);
 	if (S_ISREG(file->f_inode->i_mode) || S_ISFIFO(file->f_inode->i_mode))
 		return true;
 
 	sock = sock_from_file(file);
-	if (sock)
-		return sock->sk && (sock->sk->sk_family == AF_INET ||
+	return sock && sock->sk && (sock->sk->sk_family == AF_INET ||
 				    sock->sk->sk_family == AF_INET6);
-
-	eventfd = eventfd_ctx_fileget(file);
-	if (IS_ERR(eventfd))
-		return false;
-	eventfd_ctx_put(eventfd);
-	return true;
 }
 
 static int fd_load(struct ipcdev_item *item, const s32 __user *ufd)
@@ -347,8 +353,10 @@ int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um)
 	cargo->account = ipcdev_account_get();
 	if (!cargo->account)
 		goto err;
-	if (ipcdev_charge(cargo->account, IPCDEV_INFLIGHT, items,
-			  capable(CAP_SYS_RESOURCE) ? U64_MAX : rlimit(RLIMIT_NOFILE))) {
+	/* Ask for the capability only where it matters: asking may be audited. */
+	if (ipcdev_charge(cargo->account, IPCDEV_INFLIGHT, items, rlimit(RLIMIT_NOFILE)) &&
+	    (!capable(CAP_SYS_RESOURCE) ||
+	     ipcdev_charge(cargo->account, IPCDEV_INFLIGHT, items, U64_MAX))) {
 		ipcdev_account_put(cargo->account);
 		ret = -ETOOMANYREFS;
 		goto err;
@@ -383,7 +391,7 @@ static int deliver_fds(const struct ipcdev_cargo *cargo, struct ipcdev_msg *um,
 
 	for (i = 0; i < count; i++) {
 		fd = deliver_file(cargo->items[i].file, delivery);
-		if (fd == -EMFILE && (um->flags & IPCDEV_MSG_DROP_FDS))
+		if (fd < 0 && (um->flags & IPCDEV_MSG_DROP_FDS))
 			break;
 		if (fd < 0)
 			return fd;
@@ -410,7 +418,7 @@ static int deliver_slices(const struct ipcdev_cargo *cargo, struct ipcdev_msg *u
 		slice.buffer_id = ipcdev_handle(item->file)->obj->id;
 		if (!(um->flags & IPCDEV_MSG_SLICE_IDS)) {
 			slice.fd = deliver_file(item->file, delivery);
-			if (slice.fd == -EMFILE && (um->flags & IPCDEV_MSG_DROP_FDS))
+			if (slice.fd < 0 && (um->flags & IPCDEV_MSG_DROP_FDS))
 				break;
 			if (slice.fd < 0)
 				return slice.fd;

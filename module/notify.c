@@ -38,23 +38,32 @@ struct ipcdev_watch {
 	bool oneshot;
 };
 
-/* The object's state as a holder of @rights sees it. */
-static __poll_t poll_state(struct ipcdev_object *obj, u32 rights)
+/**
+ * ipcdev_poll_peers - poll events of peers that have gone
+ * @obj: the object, locked
+ */
+__poll_t ipcdev_poll_peers(const struct ipcdev_object *obj)
 {
-	__poll_t mask, allowed = 0;
+	__poll_t mask = 0;
 
 	lockdep_assert_held(&obj->lock);
-	mask = obj->ops->poll(obj);
 	if (ipcdev_writers_gone(obj))
 		mask |= EPOLLHUP;
 	if (ipcdev_readers_gone(obj))
 		mask |= EPOLLERR;
+	return mask;
+}
+
+/* The object's state as a holder of @rights sees it. */
+static __poll_t poll_state(struct ipcdev_object *obj, u32 rights)
+{
+	__poll_t allowed = 0;
 
 	if (rights & IPCDEV_RIGHT_READ)
 		allowed |= EPOLLIN | EPOLLRDNORM | EPOLLHUP;
 	if (rights & IPCDEV_RIGHT_WRITE)
 		allowed |= EPOLLOUT | EPOLLWRNORM | EPOLLERR;
-	return mask & allowed;
+	return obj->ops->poll(obj) & allowed;
 }
 
 __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)

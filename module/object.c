@@ -75,8 +75,8 @@ err_account:
  */
 void ipcdev_object_destroy(struct ipcdev_object *obj)
 {
-	if (obj->id)
-		xa_erase(&objects, obj->id);
+	/* Nothing, if it was never let be seen. */
+	xa_erase(&objects, obj->id);
 	ipcdev_uncharge(obj->account, IPCDEV_BYTES, obj->charged);
 	ipcdev_uncharge(obj->account, IPCDEV_OBJECTS, 1);
 	ipcdev_account_put(obj->account);
@@ -106,13 +106,8 @@ static void object_bury(struct ipcdev_object *obj)
 /* Ends the sleeps that no peer will end any more; says whom to notify. */
 static __poll_t peers_gone(struct ipcdev_object *obj)
 {
-	__poll_t gone = 0;
+	__poll_t gone = ipcdev_poll_peers(obj);
 
-	lockdep_assert_held(&obj->lock);
-	if (ipcdev_readers_gone(obj))
-		gone |= EPOLLERR;
-	if (ipcdev_writers_gone(obj))
-		gone |= EPOLLHUP;
 	if (gone && obj->ops->peers_changed)
 		obj->ops->peers_changed(obj);
 	return gone;
@@ -310,12 +305,11 @@ static int handle_fd(struct ipcdev_object *obj, u32 rights, bool nonblock)
  */
 int ipcdev_object_create(struct ipcdev_object *obj, u32 rights, bool nonblock)
 {
-	u64 id = atomic64_inc_return(&last_id);
 	int ret;
 
-	ret = xa_err(xa_store(&objects, id, obj, GFP_KERNEL_ACCOUNT));
+	obj->id = atomic64_inc_return(&last_id);
+	ret = xa_err(xa_store(&objects, obj->id, obj, IPCDEV_GFP));
 	if (!ret) {
-		obj->id = id;
 		trace_ipcdev_create(obj);
 		ret = handle_fd(obj, rights ?: IPCDEV_RIGHTS, nonblock);
 	}
@@ -499,6 +493,8 @@ static struct ipcdev_object *list_next(u64 after, bool all)
 	unsigned long index;
 	struct ipcdev_object *obj;
 
+	if (after >= ULONG_MAX)
+		return NULL;
 	rcu_read_lock();
 	xa_for_each_start(&objects, index, obj, after + 1) {
 		if (!uid_eq(obj->uid, current_euid()) &&
@@ -525,8 +521,10 @@ long ipcdev_list(void __user *uarg, size_t usize)
 	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
-	if (!args.stat_size || args.stat_size > PAGE_SIZE || !args.count || args.count > INT_MAX)
+	if (!args.stat_size || !args.count || args.count > INT_MAX)
 		return -EINVAL;
+	if (args.stat_size > PAGE_SIZE)
+		return -E2BIG;
 	st = kmalloc(sizeof(*st), GFP_KERNEL);
 	if (!st)
 		return -ENOMEM;

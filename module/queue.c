@@ -248,7 +248,7 @@ static __poll_t admit(struct ipcdev_queue *q)
 			events |= EPOLLIN;
 		settle_sender(q, w, 0);
 	}
-	if (q->want_room && has_room(q, 1)) {
+	if (q->want_room && has_room(q, q->msg_max)) {
 		q->want_room = false;
 		events |= EPOLLOUT;
 	}
@@ -284,18 +284,22 @@ static struct ipcdev_message *retire(struct ipcdev_queue *q, struct ipcdev_messa
 	return msg;
 }
 
-/* Nobody will send any more, and nothing is left that could come back. */
-static void drained(struct ipcdev_queue *q)
+/*
+ * Nobody will send any more, and nothing is left that could come back: the end
+ * for all who sleep. Returns whether it is.
+ */
+static bool drained(struct ipcdev_queue *q)
 {
 	struct ipcdev_waiter *w, *next;
 
 	if (likely(!ipcdev_writers_gone(&q->obj)) || q->queued || q->taken)
-		return;
+		return false;
 	list_for_each_entry_safe(w, next, &q->receivers, node) {
 		q->nr_receivers--;
 		q->wakeups++;
 		ipcdev_waiter_wake(ipcdev_waiter_settle(w, -EPIPE));
 	}
+	return true;
 }
 
 static void queue_peers_changed(struct ipcdev_object *obj)
@@ -557,6 +561,8 @@ static void put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
 /* A taken message has been delivered. */
 static void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
+	bool end;
+
 	spin_lock(&q->obj.lock);
 	trace_ipcdev_receive(&q->obj, msg);
 	q->taken--;
@@ -564,11 +570,18 @@ static void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
 		q->laden--;
 	q->received++;
 	q->received_bytes += msg->len;
-	drained(q);
+	end = drained(q);
 	msg = retire(q, msg);
 	spin_unlock(&q->obj.lock);
-	if (unlikely(msg))
+
+	if (unlikely(end))
+		ipcdev_notify(&q->obj, EPOLLHUP);
+	if (likely(!msg))
+		return;
+	if (msg->slot)
 		message_put(q, msg);
+	else
+		ipcdev_message_free(msg);
 }
 
 /* Sleep for a message. Called with the lock, returns without it. */
@@ -635,7 +648,7 @@ static struct ipcdev_message *take(struct ipcdev_queue *q, struct ipcdev_room *r
 		ret = -EMSGSIZE;
 		goto err;
 	}
-	was_full = !has_room(q, 1);
+	was_full = !has_room(q, q->msg_max);
 	unmake_ready(q, msg);
 	make_taken(q, msg);
 	events = made_room(q, was_full);
@@ -863,8 +876,10 @@ static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool
 	if ((args.flags & ~WAIT_FLAGS) || args.reserved || !args.count ||
 	    args.count > READ_ONCE(ipcdev_max_batch))
 		return -EINVAL;
-	if (args.msg_size < (send ? 1 : IPCDEV_MSG_SIZE_VER0) || args.msg_size > PAGE_SIZE)
+	if (args.msg_size < (send ? 1 : IPCDEV_MSG_SIZE_VER0))
 		return -EINVAL;
+	if (args.msg_size > PAGE_SIZE)
+		return -E2BIG;
 	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
 	if (ret)
 		return ret;
@@ -1000,9 +1015,15 @@ static void queue_opened(struct ipcdev_object *obj, struct file *file)
 static __poll_t queue_poll(struct ipcdev_object *obj)
 {
 	struct ipcdev_queue *q = to_queue(obj);
-	__poll_t mask = q->queued ? EPOLLIN | EPOLLRDNORM : 0;
+	__poll_t mask = ipcdev_poll_peers(obj);
 
-	if ((q->flags & IPCDEV_QUEUE_DROP_OLDEST) || (list_empty(&q->senders) && has_room(q, 1)))
+	if (q->queued)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	else if (q->taken)
+		/* What is taken may come back: not the end yet. */
+		mask &= ~EPOLLHUP;
+	if ((q->flags & IPCDEV_QUEUE_DROP_OLDEST) ||
+	    (list_empty(&q->senders) && has_room(q, q->msg_max)))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	else
 		q->want_room = true;

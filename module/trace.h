@@ -13,6 +13,9 @@
 #include "ipcdev.h"
 #include "message.h"
 
+TRACE_DEFINE_ENUM(IPCDEV_TYPE_BUFFER);
+TRACE_DEFINE_ENUM(IPCDEV_TYPE_QUEUE);
+
 DECLARE_EVENT_CLASS(ipcdev_object,
 		    TP_PROTO(const struct ipcdev_object *obj),
 		    TP_ARGS(obj),

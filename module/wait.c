@@ -64,16 +64,18 @@ int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct file *file, u3
 
 	d->nonblock = (flags & IPCDEV_NONBLOCK) || (file->f_flags & O_NONBLOCK);
 	d->set = flags & clocks;
+	d->clock = CLOCK_MONOTONIC;
+	d->expires = 0;
 	if (!d->set)
 		return ns ? -EINVAL : 0;
 	if ((flags & clocks) == clocks || ns > KTIME_MAX)
 		return -EINVAL;
 
-	d->clock = CLOCK_REALTIME;
-	d->expires = ns;
 	if (flags & IPCDEV_DEADLINE_MONOTONIC) {
-		d->clock = CLOCK_MONOTONIC;
 		d->expires = monotonic_to_host(ns);
+	} else {
+		d->clock = CLOCK_REALTIME;
+		d->expires = ns;
 	}
 	return 0;
 }

@@ -68,6 +68,9 @@ enum ipcdev_type {
  * @bytes: bytes charged to the caller now
  * @eventfds: eventfds charged to the caller now
  * @inflight: the caller's descriptors that are in queued messages now
+ * @names: files and directories in ipcdevfs charged to the caller now
+ * @max_names: files and directories in ipcdevfs for each user
+ * @reserved: zero
  *
  * &IPCDEV_IOC_INFO, on the device. All fields are results.
  */
@@ -83,6 +86,9 @@ struct ipcdev_info {
 	__aligned_u64 bytes;
 	__aligned_u64 eventfds;
 	__aligned_u64 inflight;
+	__aligned_u64 names;
+	__u32 max_names;
+	__u32 reserved;
 };
 
 /**
@@ -376,9 +382,9 @@ struct ipcdev_slice {
  *
  * A receive without room for the payload, the descriptors or the slices is
  * EMSGSIZE; @len, @fd_count and @slice_count then say what is needed and the
- * message stays. With IPCDEV_MSG_DROP_FDS it is received all the same:
- * descriptors and slices without room, or past RLIMIT_NOFILE, are released, and
- * @fd_count and @slice_count say how many were delivered.
+ * message stays. With IPCDEV_MSG_DROP_FDS it is received all the same: what has
+ * no room, is past RLIMIT_NOFILE or is refused by a security module is released
+ * with all behind it, and @fd_count and @slice_count say how many were delivered.
  */
 struct ipcdev_msg {
 	__aligned_u64 data;
