@@ -216,7 +216,7 @@ void ipcdev_account_usage(u64 used[IPCDEV_RESOURCES]);
 /**
  * struct ipcdev_deadline - how long a call may sleep
  * @nonblock: not at all
- * @set: until @expires
+ * @set: until @expires; else the rest is undefined
  * @clock: of @expires: CLOCK_MONOTONIC or CLOCK_REALTIME
  * @expires: absolute, as the initial time namespace shows the clock
  */
@@ -227,7 +227,28 @@ struct ipcdev_deadline {
 	ktime_t expires;
 };
 
-int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct file *file, u32 flags, u64 ns);
+#define IPCDEV_DEADLINES	(IPCDEV_DEADLINE_MONOTONIC | IPCDEV_DEADLINE_REALTIME)
+
+int ipcdev_deadline_set(struct ipcdev_deadline *d, u32 flags, u64 ns);
+
+/**
+ * ipcdev_deadline_parse - work out how long a call may sleep
+ * @d: the result
+ * @file: the handle, for its O_NONBLOCK
+ * @flags: the call's IPCDEV_NONBLOCK and IPCDEV_DEADLINE_*; others are ignored
+ * @ns: the call's deadline
+ *
+ * Return: 0, or -EINVAL.
+ */
+static inline int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct file *file,
+					u32 flags, u64 ns)
+{
+	d->nonblock = (flags & IPCDEV_NONBLOCK) || (file->f_flags & O_NONBLOCK);
+	d->set = false;
+	if (unlikely(flags & IPCDEV_DEADLINES))
+		return ipcdev_deadline_set(d, flags, ns);
+	return ns ? -EINVAL : 0;
+}
 
 u64 ipcdev_time_to_caller(u64 ns);
 

@@ -40,7 +40,8 @@ struct ipcdev_cargo {
  * struct ipcdev_message - a message
  * @node: in its queue's order of receiving, unless it is taken
  * @age: in its order of sending, likewise and if it may have to drop
- * @list: of free slots, or of dropped messages
+ * @list: of dropped messages
+ * @next_slot: in the queue's stack of free slots
  * @seq: its place among those sent to its queue
  * @tag: the sender's
  * @prio: the sender's
@@ -62,7 +63,10 @@ struct ipcdev_cargo {
 struct ipcdev_message {
 	struct rb_node node;
 	struct rb_node age;
-	struct list_head list;
+	union {
+		struct list_head list;
+		struct ipcdev_message *next_slot;
+	};
 	u64 seq;
 	u64 tag;
 	u32 prio;
@@ -118,8 +122,27 @@ static inline u32 ipcdev_cargo_slices(const struct ipcdev_message *msg)
 	return msg->cargo ? msg->cargo->slices : 0;
 }
 
-int ipcdev_payload_import(struct ipcdev_payload *p, const struct ipcdev_msg *um, int direction);
+int ipcdev_payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg *um,
+			      int direction);
 void ipcdev_payload_from_iter(struct ipcdev_payload *p, struct iov_iter *iter);
+
+/**
+ * ipcdev_payload_import - where the caller's message lies
+ * @p: the result, for ipcdev_payload_release()
+ * @um: the caller's
+ * @direction: ITER_SOURCE to send it, ITER_DEST to receive it
+ */
+static inline int ipcdev_payload_import(struct ipcdev_payload *p, const struct ipcdev_msg *um,
+					int direction)
+{
+	p->iter = NULL;
+	p->iov = NULL;
+	if (unlikely(um->iov_count))
+		return ipcdev_payload_import_iov(p, um, direction);
+	p->base = u64_to_user_ptr(um->data);
+	p->len = um->len;
+	return 0;
+}
 
 static inline void ipcdev_payload_release(struct ipcdev_payload *p)
 {
@@ -134,7 +157,7 @@ void ipcdev_message_strip(struct ipcdev_message *msg);
 int ipcdev_message_fill(struct ipcdev_message *msg, struct ipcdev_payload *p);
 int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payload *p);
 int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um);
-int ipcdev_cargo_deliver(const struct ipcdev_message *msg, struct ipcdev_msg *um,
+int ipcdev_cargo_deliver(const struct ipcdev_cargo *cargo, struct ipcdev_msg *um,
 			 struct ipcdev_delivery *delivery);
 void ipcdev_cargo_undo(struct ipcdev_delivery *delivery);
 

@@ -59,7 +59,7 @@
  * @by_age: the same in order of sending, for IPCDEV_QUEUE_DROP_OLDEST only
  * @receivers: sleeping receivers, the longest waiting first
  * @senders: sleeping senders, likewise
- * @slots: free message slots
+ * @slots: free message slots, linked by @next_slot
  * @next_seq: of the next message
  * @queued_bytes: payload of the ready messages
  * @queued: ready messages
@@ -91,7 +91,7 @@ struct ipcdev_queue {
 	struct rb_root_cached by_age;
 	struct list_head receivers;
 	struct list_head senders;
-	struct list_head slots;
+	struct ipcdev_message *slots;
 	u64 next_seq;
 	u64 queued_bytes;
 	u32 queued;
@@ -277,7 +277,8 @@ static struct ipcdev_message *retire(struct ipcdev_queue *q, struct ipcdev_messa
 	if (unlikely(msg->cargo || msg->pid))
 		return msg;
 	if (msg->slot && q->nr_slots < min_t(u32, q->depth, SLOTS_KEPT)) {
-		list_add(&msg->list, &q->slots);
+		msg->next_slot = q->slots;
+		q->slots = msg;
 		q->nr_slots++;
 		return NULL;
 	}
@@ -325,9 +326,9 @@ static struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
 
 	if (room <= IPCDEV_SLOT_DATA) {
 		spin_lock(&q->obj.lock);
-		msg = list_first_entry_or_null(&q->slots, struct ipcdev_message, list);
+		msg = q->slots;
 		if (msg) {
-			list_del(&msg->list);
+			q->slots = msg->next_slot;
 			q->nr_slots--;
 		}
 		spin_unlock(&q->obj.lock);
@@ -694,9 +695,15 @@ static int deliver(const struct ipcdev_message *msg, struct ipcdev_payload *payl
 	ret = ipcdev_message_copy_out(msg, payload);
 	if (ret)
 		return ret;
-	ret = ipcdev_cargo_deliver(msg, um, &delivery);
-	if (ret)
-		return ret;
+	delivery.count = 0;
+	if (unlikely(msg->cargo)) {
+		ret = ipcdev_cargo_deliver(msg->cargo, um, &delivery);
+		if (ret)
+			return ret;
+	} else {
+		um->fd_count = 0;
+		um->slice_count = 0;
+	}
 	tell(msg, um, msg->lost);
 	/*
 	 * A receiver that has been killed meanwhile will not look at it. Once the
@@ -923,6 +930,24 @@ static long queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, s
 	}
 }
 
+/*
+ * The common way, of a caller whose structures are of our size: the rest of the
+ * dispatch, and all that depends on sizes, is then known when this is compiled.
+ */
+static long queue_unlocked_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case IPCDEV_IOC_SEND:
+		return ioctl_send(file, uarg, sizeof(struct ipcdev_transfer));
+	case IPCDEV_IOC_RECV:
+		return ioctl_recv(file, uarg, sizeof(struct ipcdev_transfer));
+	default:
+		return ipcdev_handle_ioctl(file, cmd, arg);
+	}
+}
+
 static void rw_deadline(struct ipcdev_deadline *deadline, const struct kiocb *iocb)
 {
 	deadline->set = false;
@@ -997,7 +1022,7 @@ static const struct file_operations ipcdev_queue_fops = {
 	.read_iter = queue_read_iter,
 	.write_iter = queue_write_iter,
 	.poll = ipcdev_poll,
-	.unlocked_ioctl = ipcdev_handle_ioctl,
+	.unlocked_ioctl = queue_unlocked_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.fasync = ipcdev_fasync,
 	.release = ipcdev_handle_release,
@@ -1037,7 +1062,10 @@ static void queue_drain(struct ipcdev_object *obj)
 	LIST_HEAD(messages);
 
 	spin_lock(&obj->lock);
-	list_splice_init(&q->slots, &messages);
+	while ((msg = q->slots)) {
+		q->slots = msg->next_slot;
+		list_add(&msg->list, &messages);
+	}
 	q->nr_slots = 0;
 	while ((msg = first_ready(q))) {
 		unmake_ready(q, msg);
@@ -1175,7 +1203,6 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	q->by_age = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&q->receivers);
 	INIT_LIST_HEAD(&q->senders);
-	INIT_LIST_HEAD(&q->slots);
 	ret = ipcdev_object_init(&q->obj, &queue_ops,
 				 args.bytes_max + (u64)args.depth * MESSAGE_OVERHEAD);
 	if (ret) {

@@ -50,28 +50,21 @@ u64 ipcdev_time_to_caller(u64 ns)
 }
 
 /**
- * ipcdev_deadline_parse - work out how long a call may sleep
+ * ipcdev_deadline_set - ipcdev_deadline_parse() of a call that has a deadline
  * @d: the result
- * @file: the handle, for its O_NONBLOCK
- * @flags: the call's IPCDEV_NONBLOCK and IPCDEV_DEADLINE_*; others are ignored
+ * @flags: the call's
  * @ns: the call's deadline
  *
  * Return: 0, or -EINVAL.
  */
-int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct file *file, u32 flags, u64 ns)
+int ipcdev_deadline_set(struct ipcdev_deadline *d, u32 flags, u64 ns)
 {
-	const u32 clocks = IPCDEV_DEADLINE_MONOTONIC | IPCDEV_DEADLINE_REALTIME;
-
-	d->nonblock = (flags & IPCDEV_NONBLOCK) || (file->f_flags & O_NONBLOCK);
-	d->set = flags & clocks;
-	d->clock = CLOCK_MONOTONIC;
-	d->expires = 0;
-	if (!d->set)
-		return ns ? -EINVAL : 0;
-	if ((flags & clocks) == clocks || ns > KTIME_MAX)
+	if ((flags & IPCDEV_DEADLINES) == IPCDEV_DEADLINES || ns > KTIME_MAX)
 		return -EINVAL;
 
+	d->set = true;
 	if (flags & IPCDEV_DEADLINE_MONOTONIC) {
+		d->clock = CLOCK_MONOTONIC;
 		d->expires = monotonic_to_host(ns);
 	} else {
 		d->clock = CLOCK_REALTIME;
