@@ -21,6 +21,7 @@
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/pid.h>
 #include <linux/rbtree.h>
 #include <linux/sched/signal.h>
@@ -1183,6 +1184,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 {
 	struct ipcdev_create_queue args;
 	struct ipcdev_queue *q;
+	u64 bytes;
 	int ret;
 
 	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
@@ -1191,6 +1193,8 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	ret = create_check(&args);
 	if (ret)
 		return ret;
+	if (check_add_overflow(args.bytes_max, (u64)args.depth * MESSAGE_OVERHEAD, &bytes))
+		return -EINVAL;
 
 	q = kzalloc(sizeof(*q), IPCDEV_GFP);
 	if (!q)
@@ -1203,8 +1207,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	q->by_age = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&q->receivers);
 	INIT_LIST_HEAD(&q->senders);
-	ret = ipcdev_object_init(&q->obj, &queue_ops,
-				 args.bytes_max + (u64)args.depth * MESSAGE_OVERHEAD);
+	ret = ipcdev_object_init(&q->obj, &queue_ops, bytes);
 	if (ret) {
 		kfree(q);
 		return ret;
