@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the library's files share.
+ *
+ * The kernel's structures grow at their end. A function that takes one by a
+ * pointer gets a new symbol version when that happens (libipcdev.map), so that
+ * a program built with the shorter structure keeps the function that knows it
+ * so.
+ */
+#ifndef _IPCDEV_INTERNAL_H
+#define _IPCDEV_INTERNAL_H
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "ipcdev.h"
+
+/* An ioctl on a freshly opened /dev/ipcdev. */
+int device_ioctl(unsigned long cmd, void *arg);
+
+/* Adds a deadline to the flags of a call; NULL adds nothing. */
+static inline int set_deadline(const struct ipcdev_deadline *deadline,
+			       __u32 *flags, __u64 *ns)
+{
+	if (!deadline)
+		return 0;
+
+	switch (deadline->clock) {
+	case CLOCK_MONOTONIC:
+		*flags |= IPCDEV_DEADLINE_MONOTONIC;
+		break;
+	case CLOCK_REALTIME:
+		*flags |= IPCDEV_DEADLINE_REALTIME;
+		break;
+	default:
+		errno = EINVAL;
+		return -1;
+	}
+	*ns = deadline->ns;
+	return 0;
+}
+
+#endif /* _IPCDEV_INTERNAL_H */
