@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Names: the commands mount, create and rm, and what all do with names. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "ipcdevctl.h"
+
+#define NOT_MOUNTED "that is in no ipcdevfs; see ipcdevctl mount --help"
+#define LIMITED "that is beyond the limits; see ipcdevctl info"
+
+/* A name without a slash is one in the usual place. Valid until the next. */
+const char *name_path(const char *name)
+{
+	static char path[PATH_MAX];
+
+	if (strchr(name, '/'))
+		return name;
+	snprintf(path, sizeof(path), DEFAULT_DIR "/%s", name);
+	return path;
+}
+
+/*
+ * Looks for a device number among the mounted ipcdevfs, and tells whether there
+ * are others. The lines read "36 35 98:0 /root /point options - type source".
+ */
+static bool is_ipcdevfs(dev_t dev, bool *others)
+{
+	unsigned int major, minor;
+	char *line = NULL, *type;
+	bool found = false;
+	size_t size = 0;
+	FILE *mounts;
+
+	*others = false;
+	mounts = fopen("/proc/self/mountinfo", "re");
+	if (!mounts)
+		return false;
+
+	while (getline(&line, &size, mounts) > 0) {
+		type = strstr(line, " - ");
+		if (!type || strncmp(type + 3, IPCDEV_FS_NAME " ",
+				     strlen(IPCDEV_FS_NAME " ")) ||
+		    sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2)
+			continue;
+		if (makedev(major, minor) == dev)
+			found = true;
+		else
+			*others = true;
+	}
+	free(line);
+	fclose(mounts);
+	return found;
+}
+
+bool in_ipcdevfs(const char *path)
+{
+	struct stat st;
+	bool others;
+
+	return !lstat(path, &st) && is_ipcdevfs(st.st_dev, &others);
+}
+
+/*
+ * What a listing calls the object that @path names: its path from the root of
+ * its ipcdevfs. Told only if it leads to no wrong object: false if more than
+ * one ipcdevfs is mounted. @name has room for PATH_MAX bytes.
+ */
+bool listed_name(const char *path, char *name)
+{
+	char up[PATH_MAX], *slash;
+	struct stat st, st_up;
+	size_t root;
+	bool others;
+
+	if (!realpath(path, name) || lstat(name, &st) ||
+	    !is_ipcdevfs(st.st_dev, &others) || others)
+		return false;
+
+	/* The root is the last directory upwards that is not elsewhere. */
+	root = strlen(name);
+	strcpy(up, name);
+	while ((slash = strrchr(up, '/')) && slash != up) {
+		*slash = '\0';
+		if (lstat(up, &st_up) || st_up.st_dev != st.st_dev)
+			break;
+		root = slash - up;
+	}
+	memmove(name, name + root, strlen(name + root) + 1);
+	return true;
+}
+
+static bool parent_in_ipcdevfs(const char *path)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return in_ipcdevfs(dirname(copy));
+}
+
+/* ipcdev_open(), which says what is wrong. */
+int open_object(const char *path, int flags)
+{
+	int fd = ipcdev_open(path, flags);
+
+	if (fd < 0 && errno == ENOENT && !parent_in_ipcdevfs(path))
+		fail_because(path, NOT_MOUNTED);
+	else if (fd < 0)
+		fail(path, "cannot open");
+	return fd;
+}
+
+static int mount_run(const struct command *self, int argc, char **argv)
+{
+	char options[80] = "";
+	const char *dir;
+	size_t len = 0;
+	int key;
+
+	while ((key = next_option(self, argc, argv)) != -1) {
+		const char *comma = len ? "," : "";
+		char *end = options + len;
+		size_t left = sizeof(options) - len;
+
+		if (key == 'm')
+			snprintf(end, left, "%smode=%o", comma,
+				 parse_mode(self, optarg));
+		else
+			snprintf(end, left, "%s%s=%u", comma,
+				 key == 'u' ? "uid" : "gid",
+				 (unsigned int)parse_number(self, optarg,
+							    UINT32_MAX - 1));
+		len = strlen(options);
+	}
+	expect_operands(self, argc, 0, 1);
+	dir = argc > optind ? argv[optind] : DEFAULT_DIR;
+
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return fail(dir, "cannot make the directory");
+	if (in_ipcdevfs(dir)) {
+		printf("%s is mounted already\n", dir);
+		return STATUS_OK;
+	}
+	if (mount(IPCDEV_FS_NAME, dir, IPCDEV_FS_NAME,
+		  MS_NOSUID | MS_NODEV | MS_NOEXEC, options))
+		return fail(dir, "cannot mount");
+	return STATUS_OK;
+}
+
+static const struct option_info mount_options[] = {
+	{ 'm', "mode", "MODE", "permissions of its root directory (1777)" },
+	{ 'u', "uid", "UID", "owner of its root directory" },
+	{ 'g', "gid", "GID", "group of its root directory" },
+	{ 0 }
+};
+
+const struct command mount_command = {
+	.name = "mount",
+	.args = "[DIRECTORY]",
+	.summary = "mount an ipcdevfs, the place for names, on " DEFAULT_DIR " or elsewhere",
+	.details = "A DIRECTORY that is missing is made.",
+	.options = mount_options,
+	.run = mount_run,
+};
+
+/* What the caller of create wants. */
+struct wish {
+	const char *path;
+	bool queue;
+	bool queue_only;	/* has asked for what only a queue has */
+	struct ipcdev_create_queue attr;
+	uint64_t size;
+	mode_t mode;
+	unsigned int publish;
+};
+
+/*
+ * The holder's own handle only reads, so that it is no writer whom readers
+ * would wait for: cat(1) on a queue ends when the last real writer has gone.
+ */
+static int create_object(const struct wish *wish)
+{
+	struct ipcdev_create_queue attr = wish->attr;
+
+	attr.rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_PUBLISH;
+	return wish->queue ? ipcdev_queue_create(&attr) :
+			     ipcdev_buffer_create(wish->size, attr.rights, 0);
+}
+
+/* The object lives as long as its holder: a command, or this process. */
+static int hold(int fd, const char *path, char **command)
+{
+	sigset_t signals;
+	int sig;
+
+	if (*command) {
+		fcntl(fd, F_SETFD, 0);
+		execvp(*command, command);
+		fail_because(*command, strerror(errno));
+		return errno == ENOENT ? 127 : 126;
+	}
+
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "%s is there until this is interrupted\n", path);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	sigwait(&signals, &sig);
+	return STATUS_OK;
+}
+
+static int create_run(const struct command *self, int argc, char **argv)
+{
+	struct wish wish = {
+		.mode = 0600,
+	};
+	int key, fd;
+
+	while ((key = next_option(self, argc, argv)) != -1) {
+		if (strchr("dMbDct", key))
+			wish.queue_only = true;
+		switch (key) {
+		case 'd':
+			wish.attr.depth = parse_number(self, optarg, UINT32_MAX);
+			break;
+		case 'M':
+			wish.attr.msg_max = parse_size(self, optarg);
+			if (wish.attr.msg_max != parse_size(self, optarg))
+				usage(self, "too large", optarg);
+			break;
+		case 'b':
+			wish.attr.bytes_max = parse_size(self, optarg);
+			break;
+		case 'D':
+			wish.attr.flags |= IPCDEV_QUEUE_DROP_OLDEST;
+			break;
+		case 'c':
+			wish.attr.flags |= IPCDEV_QUEUE_CREDS;
+			break;
+		case 't':
+			wish.attr.flags |= IPCDEV_QUEUE_TIME;
+			break;
+		case 's':
+			wish.size = parse_size(self, optarg);
+			break;
+		case 'm':
+			wish.mode = parse_mode(self, optarg);
+			break;
+		case 'p':
+			wish.publish |= IPCDEV_PUBLISH_PERSISTENT;
+			break;
+		}
+	}
+	expect_operands(self, argc, 2, -1);
+
+	wish.queue = !strcmp(argv[optind], "queue");
+	if (!wish.queue && strcmp(argv[optind], "buffer"))
+		usage(self, "neither queue nor buffer", argv[optind]);
+	if (wish.queue && wish.size)
+		usage(self, "--size is for buffers", NULL);
+	if (!wish.queue && wish.queue_only)
+		usage(self, "that option is for queues", NULL);
+	if (!wish.queue && !wish.size)
+		usage(self, "a buffer needs a --size", NULL);
+	argv += optind + 1;
+	wish.path = name_path(*argv++);
+	if (*argv && wish.publish)
+		usage(self, "a persistent object needs no COMMAND", *argv);
+
+	if (!parent_in_ipcdevfs(wish.path))
+		return fail_because(wish.path, NOT_MOUNTED);
+	fd = create_object(&wish);
+	if (fd < 0 && errno == EINVAL)
+		return fail_because(wish.path, LIMITED);
+	if (fd < 0)
+		return fail(errno == ENOENT ? IPCDEV_DEVICE : wish.path,
+			    "cannot create");
+	/* Like mkdir(1), obeys a mode to the letter; the umask only narrows. */
+	if (ipcdev_publish(fd, wish.path, wish.mode, wish.publish))
+		return fail(wish.path, "cannot publish");
+	if (chmod(wish.path, wish.mode))
+		return fail(wish.path, "cannot set the mode");
+
+	return wish.publish ? STATUS_OK : hold(fd, wish.path, argv);
+}
+
+static const struct option_info create_options[] = {
+	{ 's', "size", "SIZE", "buffer: how large (needed)" },
+	{ 'd', "depth", "N", "queue: messages that it holds at most (64)" },
+	{ 'M', "msg-max", "SIZE", "queue: largest message (8K)" },
+	{ 'b', "bytes", "SIZE", "queue: bytes of all its messages at most" },
+	{ 'D', "drop-oldest", NULL, "queue: when full, drop instead of blocking" },
+	{ 'c', "creds", NULL, "queue: messages carry pid, uid and gid" },
+	{ 't', "time", NULL, "queue: messages carry the time of their sending" },
+	{ 'm', "mode", "MODE", "permissions of the name (600)" },
+	{ 'p', "persistent", NULL, "stay until removed, and do not wait" },
+	{ 0 }
+};
+
+const struct command create_command = {
+	.name = "create",
+	.args = "queue|buffer NAME [-- COMMAND [ARGUMENT...]]",
+	.summary = "make a queue or a buffer and give it a name",
+	.details =
+"It lives while COMMAND does, or without one until this is interrupted, unless\n"
+"it is persistent. SIZE takes K, M or G.",
+	.options = create_options,
+	.run = create_run,
+};
+
+static int rm_run(const struct command *self, int argc, char **argv)
+{
+	int status = STATUS_OK;
+	const char *path;
+
+	while (next_option(self, argc, argv) != -1)
+		;
+	expect_operands(self, argc, 1, -1);
+
+	for (; optind < argc; optind++) {
+		path = name_path(argv[optind]);
+		if (!access(path, F_OK) && !in_ipcdevfs(path))
+			status = fail_because(path, "not in an ipcdevfs; rm(1) is for that");
+		else if (unlink(path))
+			status = fail(path, "cannot remove");
+	}
+	return status;
+}
+
+const struct command rm_command = {
+	.name = "rm",
+	.args = "NAME...",
+	.summary = "remove names, and with them what nobody else holds",
+	.run = rm_run,
+};
