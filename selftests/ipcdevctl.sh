@@ -1,0 +1,770 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# ipcdevctl: each command, each option, each exit status. In KTAP.
+#
+# The tests are functions, called by their names.
+# shellcheck disable=SC2317
+
+tests="usage mount list create hold remove names messages priority tags \
+follow timeout gone overflow raw json binary limits peek dump watch_queue \
+watch_buffer top info stat quiet_stat other_user terminal examples"
+
+q=test-queue-$$
+b=test-buffer-$$
+tmp=$(mktemp -d)
+chmod 755 "$tmp"
+trap 'rm -rf "$tmp"' EXIT
+
+# complain TEXT...: ends the test.
+complain()
+{
+	echo "# $*"
+	exit 1
+}
+
+# expect STATUS COMMAND...: what the command prints is left in $out and $err.
+expect()
+{
+	case $1 in
+	ok) wanted=0 ;;
+	failed) wanted=1 ;;
+	usage) wanted=2 ;;
+	timeout) wanted=3 ;;
+	gone) wanted=4 ;;
+	*) wanted=$1 ;;
+	esac
+	shift
+	"$@" > "$tmp/out" 2> "$tmp/err"
+	got=$?
+	out=$(cat "$tmp/out")
+	err=$(cat "$tmp/err")
+	[ "$got" = "$wanted" ] || complain "status $got, not $wanted: $* ($out $err)"
+	# A failure says why, and success does not complain.
+	if [ "$wanted" = 0 ]; then
+		[ -z "$err" ] || complain "$* says: $err"
+	else
+		[ "$err" ] || complain "$* fails without a word"
+	fi
+}
+
+# skip TEXT...: ends the test, for want of something.
+skip()
+{
+	echo "$*" > "$tmp/skip"
+	exit 0
+}
+
+same() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
+
+# like TEXT PATTERN: a shell's pattern.
+like()
+{
+	# shellcheck disable=SC2254 # a pattern it is
+	case $1 in
+	$2) ;;
+	*) complain "\"$1\" is not like \"$2\"" ;;
+	esac
+}
+
+# Each line of standard input must be a JSON value.
+# shellcheck disable=SC2016 # awk's dollars
+json='
+	function fail() { bad = 1; return 0 }
+	function blank() { while (substr(s, p, 1) == " ") p++ }
+	function string() {
+		if (!match(substr(s, p), /^"([^"\\]|\\["\\\/bfnrt]|\\u[0-9a-f][0-9a-f][0-9a-f][0-9a-f])*"/))
+			return fail()
+		if (substr(s, p, RLENGTH) ~ /[\001-\037]/)
+			return fail()
+		p += RLENGTH
+		return 1
+	}
+	function members(end, keys) {
+		p++
+		if (substr(s, p, 1) == end) { p++; return 1 }
+		for (;;) {
+			if (keys) {
+				if (!string() || substr(s, p++, 1) != ":")
+					return fail()
+			}
+			if (!value())
+				return 0
+			c = substr(s, p++, 1)
+			if (c == end)
+				return 1
+			if (c != ",")
+				return fail()
+		}
+	}
+	function value() {
+		c = substr(s, p, 1)
+		if (c == "{") return members("}", 1)
+		if (c == "[") return members("]", 0)
+		if (c == "\"") return string()
+		if (!match(substr(s, p), /^(-?[0-9]+(\.[0-9]+)?|true|false|null)/))
+			return fail()
+		p += RLENGTH
+		return 1
+	}
+	{ s = $0; p = 1; if (!value() || p != length(s) + 1) bad = 1; lines++ }
+	END { exit bad || !lines }'
+
+valid_json()
+{
+	printf '%s\n' "$1" | awk "$json" || complain "not JSON: $1"
+}
+
+# has JSON KEY VALUE: somewhere in it.
+has() { like "$1" "*\"$2\":$3[],}]*"; }
+
+# Waits for what others are about to do: until COMMAND...
+until_so()
+{
+	tries=0
+	until "$@" > /dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || complain "in vain: $*"
+		sleep 0.05
+	done
+}
+
+no_objects() { [ "$(ipcdevctl ls)" = "no objects" ]; }
+
+test_usage()
+{
+	expect usage ipcdevctl
+	expect usage ipcdevctl nonsense
+	like "$err" '*nonsense*'
+	expect ok ipcdevctl --version
+	expect ok ipcdevctl --help
+	commands=$(printf '%s\n' "$out" | sed -n 's/^  \([a-z]*\) .*/\1/p')
+	same "$(echo "$commands" | wc -l)" 12
+	for command in $commands; do
+		expect ok ipcdevctl "$command" --help
+		like "$out" "usage: ipcdevctl $command *"
+		expect ok ipcdevctl "$command" -h
+		expect usage ipcdevctl "$command" --nonsense
+		like "$err" "*--nonsense*"
+		expect usage ipcdevctl "$command" -Z
+		like "$err" "*-Z*"
+	done
+	for command in stat create rm send recv peek dump watch; do
+		expect usage ipcdevctl "$command"
+	done
+	for command in ls top info "recv a" "peek a" "dump a" "watch a" "mount a"; do
+		# shellcheck disable=SC2086 # words
+		expect usage ipcdevctl $command too many
+	done
+	expect usage ipcdevctl recv --count
+	expect usage ipcdevctl recv --count x q
+	expect usage ipcdevctl recv --count 0 q
+	expect usage ipcdevctl recv --timeout -1 q
+	expect usage ipcdevctl recv --timeout 1x q
+	expect usage ipcdevctl recv --timeout '' q
+	expect usage ipcdevctl send --prio 32768 q
+	expect usage ipcdevctl send --prio -1 q
+	expect usage ipcdevctl send --tag 18446744073709551616 q
+	expect usage ipcdevctl create buffer --size 1Q b
+	expect usage ipcdevctl create buffer --size 1KK b
+	expect usage ipcdevctl create buffer --size 16777216T b
+	expect usage ipcdevctl create queue --mode 8 q
+	expect usage ipcdevctl create queue --mode 17777 q
+	expect usage ipcdevctl stat @x
+}
+
+test_mount()
+{
+	expect ok ipcdevctl mount
+	same "$out" "/dev/ipc is mounted already"
+	expect ok ipcdevctl mount --mode 750 --uid 1000 --gid 1001 "$tmp/ipc"
+	same "$out" ""
+	same "$(stat -c '%a %u %g' "$tmp/ipc")" "750 1000 1001"
+	expect ok ipcdevctl create queue --persistent "$tmp/ipc/$q"
+	# The other one is another.
+	[ ! -e "/dev/ipc/$q" ] || complain "the name is in both"
+	expect ok ipcdevctl rm "$tmp/ipc/$q"
+	umount "$tmp/ipc" || complain "cannot unmount"
+	expect failed ipcdevctl mount "$tmp/no/such/place"
+	like "$err" "*$tmp/no/such/place*"
+}
+
+test_list()
+{
+	expect ok ipcdevctl ls
+	same "$out" "no objects"
+	expect ok ipcdevctl ls --json
+	same "$out" "[]"
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl create buffer -p -s 1 "$b"
+	expect ok ipcdevctl ls
+	like "$out" "*queue*root*0/64*p*/$q*buffer*root*4K*p*/$b"
+	same "$(echo "$out" | wc -l)" 3
+	expect ok ipcdevctl ls -j
+	valid_json "$out"
+	has "$out" name "\"/$q\""
+	has "$out" name "\"/$b\""
+	expect ok ipcdevctl rm "$q" "$b"
+}
+
+test_create()
+{
+	umask 077
+	expect ok ipcdevctl create queue "$q" --depth 5 --msg-max 1K --bytes 4K \
+		--drop-oldest --creds --time --mode 644 --persistent
+	same "$(stat -c %a "/dev/ipc/$q")" 644
+	[ -p "/dev/ipc/$q" ] || complain "a queue's name is no FIFO"
+	expect ok ipcdevctl stat --json "$q"
+	for pair in depth:5 msg_max:1024 bytes_max:4096 drop-oldest:true \
+		creds:true time:true persistent:true published:true; do
+		has "$out" "${pair%:*}" "${pair#*:}"
+	done
+	expect failed ipcdevctl create queue -p "$q"
+	like "$err" "*/dev/ipc/$q*taken*"
+	expect ok ipcdevctl rm "$q"
+
+	expect ok ipcdevctl create buffer "$b" -s 1M -p
+	same "$(stat -c '%a %s' "/dev/ipc/$b")" "600 1048576"
+	expect ok ipcdevctl stat -j "$b"
+	has "$out" size 1048576
+	expect ok ipcdevctl rm "$b"
+	expect ok ipcdevctl create buffer "$b" -s 5000 -p
+	same "$(stat -c %s "/dev/ipc/$b")" 8192
+	expect ok ipcdevctl rm "$b"
+
+	# What somebody who died has left is used.
+	touch "/dev/ipc/$q"
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl rm "$q"
+
+	expect usage ipcdevctl create ring "$q"
+	expect usage ipcdevctl create buffer "$b"
+	expect usage ipcdevctl create queue "$q" --size 1K
+	expect usage ipcdevctl create buffer "$b" --size 1K --depth 1
+	expect usage ipcdevctl create queue "$q" --persistent -- true
+	expect failed ipcdevctl create queue -p "$tmp/$q"
+	like "$err" "*$tmp/$q*mount*"
+	[ ! -e "$tmp/$q" ] || complain "a file was left"
+	expect failed ipcdevctl create queue -p -d 1000000 "$q"
+	expect failed ipcdevctl create queue -p -M 1G "$q"
+	expect failed ipcdevctl create queue -p -M 4K -b 1K "$q"
+	expect failed ipcdevctl create buffer -p -s 100T "$b"
+	[ ! -e "/dev/ipc/$q" ] || complain "a name was left"
+}
+
+test_hold()
+{
+	expect ok ipcdevctl create queue "$q" -- ls /dev/ipc
+	same "$out" "$q"
+	[ ! -e "/dev/ipc/$q" ] || complain "the name is still there"
+	"$ipcdevctl" create queue "$q" -- sh -c 'exit 7' || status=$?
+	same "$status" 7
+	expect 127 ipcdevctl create queue "$q" -- "$tmp/none"
+	expect 126 ipcdevctl create queue "$q" -- "$tmp"
+	[ ! -e "/dev/ipc/$q" ] || complain "the name is still there"
+
+	for signal in TERM KILL; do
+		ipcdevctl create buffer "$b" -s 1K 2> /dev/null &
+		until_so test -e "/dev/ipc/$b"
+		until_so ipcdevctl dump "$b"
+		kill "-$signal" "$!"
+		wait "$!"
+		until_so test ! -e "/dev/ipc/$b"
+	done
+}
+
+test_remove()
+{
+	touch "$tmp/file"
+	expect failed ipcdevctl rm "$tmp/file"
+	like "$err" "*$tmp/file*"
+	[ -e "$tmp/file" ] || complain "that was none of ours"
+	expect failed ipcdevctl rm "$q"
+	like "$err" "*/dev/ipc/$q*no such name*"
+	expect ok ipcdevctl create queue -p "$q"
+	# One that fails does not keep the others.
+	expect failed ipcdevctl rm "none-$$" "$q"
+	[ ! -e "/dev/ipc/$q" ] || complain "the name is still there"
+}
+
+test_names()
+{
+	mkdir "/dev/ipc/dir-$$"
+	expect ok ipcdevctl create queue -p "/dev/ipc/dir-$$/$q"
+	expect ok ipcdevctl ls
+	like "$out" "*/dir-$$/$q"
+	expect ok ipcdevctl send "/dev/ipc/dir-$$/$q" one
+	cd "/dev/ipc/dir-$$" || complain "cd"
+	expect ok ipcdevctl recv "./$q"
+	same "$out" one
+	expect ok ipcdevctl stat -j "./$q"
+	has "$out" name "\"/dir-$$/$q\""
+	expect ok ipcdevctl rm "./$q"
+	cd /
+	rmdir "/dev/ipc/dir-$$"
+
+	touch "/dev/ipc/$q"
+	for command in send recv peek dump watch stat; do
+		expect failed ipcdevctl "$command" "$q"
+		like "$err" "*/dev/ipc/$q*no object*"
+		expect failed ipcdevctl "$command" "none-$$"
+		like "$err" "*/dev/ipc/none-$$*no such name*"
+		expect failed ipcdevctl "$command" /dev/null
+		like "$err" "*/dev/null*not an object*"
+		expect failed ipcdevctl "$command" /nowhere/x
+		like "$err" "*/nowhere/x*mount*"
+	done
+	rm "/dev/ipc/$q"
+}
+
+test_messages()
+{
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl send "$q" one "two words" ''
+	expect ok ipcdevctl recv --count 3 "$q"
+	same "$out" "one
+two words"
+	printf 'first\n\nlast' > "$tmp/in"
+	expect ok ipcdevctl send "$q" < "$tmp/in"
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" queued 3
+	expect ok ipcdevctl recv "$q"
+	same "$out" first
+	expect ok ipcdevctl recv "$q"
+	same "$out" ""
+	expect ok ipcdevctl recv "$q"
+	same "$out" last
+	expect ok ipcdevctl send "$q" < /dev/null
+	expect ok ipcdevctl send --count 3 "$q" x y
+	expect ok ipcdevctl recv -n 6 "$q"
+	same "$(echo "$out" | tr -d '\n')" xxxyyy
+	# What echo has sent ends with a newline already.
+	echo text > "/dev/ipc/$q"
+	expect ok ipcdevctl recv -j "$q"
+	has "$out" data '"text\\u000a"'
+	echo text > "/dev/ipc/$q"
+	same "$(ipcdevctl recv "$q" | wc -l)" 1
+	# What comes after -- is a message.
+	expect ok ipcdevctl send "$q" -- --json
+	expect ok ipcdevctl recv "$q"
+	same "$out" --json
+	expect ok ipcdevctl rm "$q"
+}
+
+test_priority()
+{
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl send "$q" low
+	expect ok ipcdevctl send --prio 32767 "$q" high
+	expect ok ipcdevctl send -p 5 "$q" middle middle2
+	expect ok ipcdevctl recv -n 4 "$q"
+	same "$(echo "$out" | tr '\n' ' ')" "high middle middle2 low "
+	expect ok ipcdevctl rm "$q"
+}
+
+test_tags()
+{
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl send --tag 0x10 "$q" a
+	expect ok ipcdevctl send -t 18446744073709551615 -p 3 "$q" b
+	expect ok ipcdevctl recv -j "$q"
+	same "$out" '{"prio":3,"tag":18446744073709551615,"len":1,"data":"b","fds":0,"slice_count":0,"slices":[],"lost":0}'
+	expect ok ipcdevctl recv -j "$q"
+	has "$out" tag 16
+	expect ok ipcdevctl rm "$q"
+}
+
+test_follow()
+{
+	ipcdevctl create queue "$q" -- sleep 100 &
+	holder=$!
+	until_so ipcdevctl peek -a "$q" -n 0
+	ipcdevctl recv --follow "$q" > "$tmp/followed" &
+	follower=$!
+	for i in 1 2 3 4 5; do echo "line $i"; done | ipcdevctl send "$q" ||
+		complain "cannot send"
+	wait "$follower" || complain "status $?"
+	same "$(cat "$tmp/followed")" "line 1
+line 2
+line 3
+line 4
+line 5"
+	# A count ends it too, a timeout as well.
+	expect ok ipcdevctl send "$q" a b c
+	expect ok ipcdevctl recv -f -n 2 "$q"
+	same "$out" "a
+b"
+	kill "$holder"
+	wait "$holder"
+	until_so test ! -e "/dev/ipc/$q"
+}
+
+test_timeout()
+{
+	expect ok ipcdevctl create queue -p -d 1 "$q"
+	for time in 0 1ns 20us 20ms 0.02 0.02s; do
+		expect timeout ipcdevctl recv --timeout "$time" "$q"
+		like "$err" "*/dev/ipc/$q*timed out*"
+	done
+	expect timeout ipcdevctl recv -f -T 10ms "$q"
+	expect ok ipcdevctl send -T 0 "$q" a
+	expect timeout ipcdevctl send -T 0 "$q" b
+	expect timeout ipcdevctl send --timeout 10ms "$q" b
+	# In time is in time.
+	{ sleep 0.2; ipcdevctl send "$q" late; } &
+	expect ok ipcdevctl recv -T 1m "$q"
+	same "$out" a
+	expect ok ipcdevctl recv -T 1h "$q"
+	same "$out" late
+	wait
+	expect ok ipcdevctl rm "$q"
+}
+
+test_gone()
+{
+	ipcdevctl create queue -d 1 "$q" -- sleep 100 &
+	holder=$!
+	until_so ipcdevctl send "$q" first
+	# The writer has gone: what is there comes, then the news.
+	expect ok ipcdevctl recv "$q"
+	same "$out" first
+	expect gone ipcdevctl recv "$q"
+	like "$err" "*/dev/ipc/$q*gone*"
+	expect ok ipcdevctl recv -f "$q"
+	expect ok ipcdevctl send "$q" second
+	ipcdevctl send "$q" third 2> "$tmp/err" &
+	sender=$!
+	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"senders\":1'"
+	kill -9 "$holder"
+	wait "$sender"
+	same $? 4
+	like "$(cat "$tmp/err")" "*/dev/ipc/$q*gone*"
+	wait
+	until_so test ! -e "/dev/ipc/$q"
+}
+
+test_overflow()
+{
+	expect ok ipcdevctl create queue -p -D -d 2 "$q"
+	expect ok ipcdevctl send "$q" a b c d e
+	expect ok ipcdevctl recv -j "$q"
+	has "$out" data '"d"'
+	has "$out" lost 3
+	expect ok ipcdevctl recv -j "$q"
+	has "$out" lost 0
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" dropped 3
+	expect ok ipcdevctl rm "$q"
+}
+
+test_raw()
+{
+	expect ok ipcdevctl create queue -p -M 64K "$q"
+	dd if=/dev/urandom of="$tmp/in" bs=1000 count=60 2> /dev/null
+	expect ok ipcdevctl send --raw "$q" < "$tmp/in"
+	ipcdevctl recv --raw "$q" > "$tmp/out" || complain "status $?"
+	cmp "$tmp/in" "$tmp/out" || complain "another message"
+	expect ok ipcdevctl send -r "$q" < /dev/null
+	expect ok ipcdevctl recv -r "$q"
+	same "$(wc -c < "$tmp/out")" 0
+	expect usage ipcdevctl send -r "$q" text
+	expect ok ipcdevctl rm "$q"
+}
+
+test_json()
+{
+	expect ok ipcdevctl create queue -p --creds --time "$q"
+	expect ok ipcdevctl send "$q" 'a "quoted" \ text'
+	printf 'tab\there \001 \033[m \303\251' | ipcdevctl send -r "$q"
+	ipcdevctl peek -a -j "$q" > "$tmp/out"
+	valid_json "$(cat "$tmp/out")"
+	same "$(wc -l < "$tmp/out")" 2
+	expect ok ipcdevctl recv -j "$q"
+	valid_json "$out"
+	like "$out" '*"data":"a \\"quoted\\" \\\\ text"*'
+	has "$out" uid 0
+	has "$out" gid 0
+	like "$out" '*"pid":[1-9]*'
+	like "$out" '*"time_ns":[1-9]*'
+	expect ok ipcdevctl recv --json "$q"
+	valid_json "$out"
+	like "$out" '*"data":"tab\\u0009here \\u0001 \\u001b\[m *"*'
+	expect ok ipcdevctl rm "$q"
+}
+
+# What is not UTF-8 is not JSON's text.
+test_binary()
+{
+	expect ok ipcdevctl create queue -p "$q"
+	for octal in '\377' '\300\200' '\355\240\200' '\364\220\200\200' \
+		'\342\202' '\200' '\360\200\200\200'; do
+		# shellcheck disable=SC2059 # it is a format
+		printf "$octal" | ipcdevctl send -r "$q"
+		expect ok ipcdevctl recv -j "$q"
+		valid_json "$out"
+		like "$out" '*"hex":"[0-9a-f][0-9a-f]*"*'
+	done
+	printf '\342\202\254 \360\237\230\200 \355\237\277' | ipcdevctl send -r "$q"
+	expect ok ipcdevctl recv -j "$q"
+	like "$out" '*"data":*'
+	expect ok ipcdevctl rm "$q"
+}
+
+test_limits()
+{
+	expect ok ipcdevctl create queue -p -M 4 "$q"
+	expect ok ipcdevctl send "$q" 1234
+	expect failed ipcdevctl send "$q" 12345
+	like "$err" "*/dev/ipc/$q*larger*"
+	expect ok ipcdevctl create buffer -p -s 1K "$b"
+	for command in recv peek send; do
+		expect failed ipcdevctl "$command" "$b" < "$tmp/out"
+		like "$err" "*/dev/ipc/$b*"
+	done
+	expect failed ipcdevctl dump "$q"
+	like "$err" "*/dev/ipc/$q*buffer*"
+	expect ok ipcdevctl rm "$q" "$b"
+}
+
+test_peek()
+{
+	expect ok ipcdevctl create queue -p "$q"
+	expect timeout ipcdevctl peek "$q"
+	like "$err" "*/dev/ipc/$q*nothing*"
+	expect ok ipcdevctl send "$q" a b c
+	expect ok ipcdevctl peek "$q"
+	same "$out" a
+	expect ok ipcdevctl peek --position 2 "$q"
+	same "$out" c
+	expect timeout ipcdevctl peek -p 3 "$q"
+	expect ok ipcdevctl peek --count 2 "$q"
+	same "$out" "a
+b"
+	expect ok ipcdevctl peek --all "$q"
+	same "$out" "a
+b
+c"
+	expect ok ipcdevctl peek --raw -a "$q"
+	same "$out" abc
+	expect ok ipcdevctl peek --json -p 1 "$q"
+	valid_json "$out"
+	has "$out" data '"b"'
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" queued 3
+	has "$out" received 0
+	expect ok ipcdevctl rm "$q"
+}
+
+test_dump()
+{
+	expect ok ipcdevctl create buffer -p -s 8K "$b"
+	ipcdevctl dump --raw "$b" > "$tmp/raw" || complain "status $?"
+	same "$(wc -c < "$tmp/raw")" 8192
+	expect ok ipcdevctl dump "$b"
+	same "$out" "$(hexdump -C "$tmp/raw")"
+	like "$out" "*
+\*
+00002000"
+	expect ok ipcdevctl dump --offset 4K --length 20 "$b"
+	same "$(echo "$out" | tail -n 1)" 00001014
+	same "$(echo "$out" | wc -l)" 3
+	ipcdevctl dump -r -o 8000 "$b" > "$tmp/raw"
+	same "$(wc -c < "$tmp/raw")" 192
+	expect ok ipcdevctl dump -o 8K "$b"
+	expect failed ipcdevctl dump -o 8193 "$b"
+	expect ok ipcdevctl rm "$b"
+}
+
+test_watch_queue()
+{
+	expect ok ipcdevctl create queue -p -d 1 "$q"
+	expect timeout ipcdevctl watch --timeout 20ms "$q"
+	like "$err" "*/dev/ipc/$q*timed out*"
+	ipcdevctl watch --readable --count 2 -T 10 "$q" > "$tmp/watched" &
+	watcher=$!
+	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"eventfds\":1'"
+	expect ok ipcdevctl send "$q" a
+	until_so test -s "$tmp/watched"
+	expect ok ipcdevctl recv "$q"
+	expect ok ipcdevctl send "$q" b
+	wait "$watcher" || complain "status $?"
+	same "$(grep -c 'readable' "$tmp/watched")" 2
+
+	ipcdevctl watch --writable -n 1 -T 10 -j "$q" > "$tmp/watched" &
+	watcher=$!
+	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"eventfds\":1'"
+	expect ok ipcdevctl recv "$q"
+	wait "$watcher" || complain "status $?"
+	valid_json "$(cat "$tmp/watched")"
+	like "$(cat "$tmp/watched")" '*"event":"writable"*'
+	expect ok ipcdevctl rm "$q"
+
+	ipcdevctl create queue "$q" -- sleep 100 &
+	holder=$!
+	until_so ipcdevctl send "$q" a
+	expect ok ipcdevctl watch --hangup --count 1 -T 10 "$q"
+	like "$out" "*hangup*1 queued*"
+	# A condition that holds already is an event.
+	expect ok ipcdevctl watch -r -u -n 2 -T 10 -j "$q"
+	valid_json "$out"
+	kill "$holder"
+	wait
+	until_so test ! -e "/dev/ipc/$q"
+}
+
+test_watch_buffer()
+{
+	expect ok ipcdevctl create buffer -p -s 1K "$b"
+	expect timeout ipcdevctl watch -r -T 20ms "$b"
+	expect ok ipcdevctl rm "$b"
+}
+
+test_top()
+{
+	expect ok ipcdevctl top --count 1 --delay 10ms
+	same "$out" "no objects"
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl top -n 2 -d 0.05
+	like "$out" "*SENT/s*/$q*SENT/s*/$q"
+	expect ok ipcdevctl top -j -n 2 -d 50ms
+	valid_json "$out"
+	same "$(echo "$out" | wc -l)" 2
+	has "$out" name "\"/$q\""
+	ipcdevctl top -n 1 -d 2 > "$tmp/top" &
+	sleep 0.5
+	expect ok ipcdevctl send -n 40 "$q" text
+	wait
+	# ID TYPE OWNER HOLDS SENT/s
+	awk -v "name=/$q" '$NF == name && $5 > 0 { ok = 1 } END { exit !ok }' \
+		"$tmp/top" || complain "$(cat "$tmp/top")"
+	expect ok ipcdevctl rm "$q"
+}
+
+test_info()
+{
+	expect ok ipcdevctl create buffer -p -s 1M "$b"
+	expect ok ipcdevctl info
+	like "$out" "*your objects*1 of *"
+	expect ok ipcdevctl info --json
+	valid_json "$out"
+	has "$out" objects 1
+	like "$out" '*"max_depth":[1-9]*'
+	expect ok ipcdevctl rm "$b"
+	expect ok ipcdevctl info -j
+	has "$out" objects 0
+	has "$out" bytes 0
+}
+
+test_stat()
+{
+	expect ok ipcdevctl create queue -p "$q"
+	expect ok ipcdevctl create buffer -p -s 4K "$b"
+	expect ok ipcdevctl stat "$q"
+	like "$out" "name */$q*type *queue*owner *root (0:0)*depth *64 *"
+	id=$(ipcdevctl stat "$q" | sed -n 's/^id *//p')
+	expect ok ipcdevctl stat "@$id"
+	like "$out" "name */$q*"
+	expect ok ipcdevctl stat "$q" "$b"
+	like "$out" "*/$q*/$b*"
+	expect ok ipcdevctl stat --json "$q" "$b"
+	valid_json "$out"
+	expect failed ipcdevctl stat @999999999
+	expect failed ipcdevctl stat "none-$$" "$b"
+	like "$out" "*/$b*"
+	# With another ipcdevfs a name alone says too little: it is opened.
+	expect ok ipcdevctl mount "$tmp/ipc"
+	expect ok ipcdevctl create queue -p "$tmp/ipc/$q" -d 7
+	expect ok ipcdevctl stat -j "$tmp/ipc/$q"
+	has "$out" depth 7
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" depth 64
+	expect ok ipcdevctl rm "$q" "$b" "$tmp/ipc/$q"
+	umount "$tmp/ipc"
+}
+
+# Who asks about a queue is no peer of it.
+test_quiet_stat()
+{
+	ipcdevctl create queue "$q" -- sleep 100 &
+	holder=$!
+	until_so ipcdevctl stat "$q"
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" readers 1
+	has "$out" writers 0
+	# No writer has ever been, so nobody has gone.
+	expect timeout ipcdevctl recv -T 10ms "$q"
+	kill "$holder"
+	wait
+	until_so test ! -e "/dev/ipc/$q"
+}
+
+test_other_user()
+{
+	expect ok ipcdevctl create queue -p -m 622 "$q"
+	expect ok su -s /bin/sh nobody -c "ipcdevctl ls"
+	same "$out" "no objects"
+	expect failed su -s /bin/sh nobody -c "ipcdevctl recv $q"
+	like "$err" "*/dev/ipc/$q*denied*"
+	expect ok su -s /bin/sh nobody -c "ipcdevctl send $q hi"
+	expect failed su -s /bin/sh nobody -c "ipcdevctl rm $q"
+	like "$err" "*/dev/ipc/$q*"
+	expect failed su -s /bin/sh nobody -c "ipcdevctl create queue -p $q"
+	# Not its own, so that it must open it; for writing, which it may.
+	expect ok su -s /bin/sh nobody -c "ipcdevctl stat $q"
+	expect ok ipcdevctl recv "$q"
+	same "$out" hi
+	expect ok ipcdevctl rm "$q"
+	expect ok su -s /bin/sh nobody -c "ipcdevctl create queue -p $q"
+	expect ok ipcdevctl ls
+	like "$out" "*nobody*/$q"
+	expect ok ipcdevctl rm "$q"
+	expect failed su -s /bin/sh nobody -c "ipcdevctl mount $tmp"
+}
+
+# On a terminal a message cannot play tricks.
+test_terminal()
+{
+	command -v script > /dev/null || skip "no script(1)"
+	expect ok ipcdevctl create queue -p "$q"
+	printf 'a\033[2Jb' | ipcdevctl send -r "$q"
+	script -q -c "ipcdevctl recv $q" /dev/null < /dev/null > "$tmp/out" ||
+		complain "status $?"
+	like "$(cat "$tmp/out")" 'a\\x1b\[2Jb*'
+	expect ok ipcdevctl rm "$q"
+}
+
+test_examples()
+{
+	run=$(dirname "$(readlink -f "$ipcdevctl")")/../libexec/ipcdev/examples/run.sh
+	[ -e "$run" ] || skip "no examples here"
+	"$run" | sed 's/^/# /' > "$tmp/out"
+	if grep '^# not ok' "$tmp/out" || ! grep -q '^# ok 5' "$tmp/out"; then
+		cat "$tmp/out"
+		complain "an example has failed"
+	fi
+}
+
+echo "TAP version 13"
+if ! ipcdevctl=$(command -v ipcdevctl) || [ ! -e /dev/ipcdev ] ||
+	[ "$(id -u)" != 0 ]; then
+	echo "1..0 # SKIP needs ipcdevctl, the module and root"
+	exit 4
+fi
+# shellcheck disable=SC2086 # words
+set -- $tests
+echo "1..$#"
+number=0 status=0
+for test; do
+	number=$((number + 1))
+	rm -f "$tmp/skip"
+	if (test_"$test") && no_objects; then
+		reason=''
+		[ ! -e "$tmp/skip" ] || reason=" # SKIP $(cat "$tmp/skip")"
+		echo "ok $number $test$reason"
+	else
+		ipcdevctl ls | sed 's/^/# left: /'
+		rm -f "/dev/ipc/$q" "/dev/ipc/$b"
+		echo "not ok $number $test"
+		status=1
+	fi
+done
+exit $status

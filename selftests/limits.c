@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Limits: each parameter at its edge and past it, who is charged, and that a
+ * memory cgroup that is full is an errno and nobody's death.
+ */
+#include "ipcdev_test.h"
+
+static const char *const names[] = {
+	"max_objects", "max_bytes", "max_depth", "max_msg_size", "max_batch",
+	"max_eventfds", "max_names",
+};
+
+/* Users, who the tests become and cease to be by their effective ids. */
+FIXTURE(limits)
+{
+	int dev;
+	unsigned long long before[ARRAY_SIZE(names)];
+};
+
+FIXTURE_SETUP(limits)
+{
+	unsigned int i;
+
+	if (access(PARAMETERS, X_OK))
+		SKIP(_exit(255), "no parameters in sysfs");
+	ASSERT_EQ(0, private_fs());
+	self->dev = device();
+	ASSERT_LE(0, self->dev);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		self->before[i] = parameter(names[i]);
+}
+
+static int queue(int dev)
+{
+	return create_queue(dev, .depth = 1);
+}
+
+static int buffer(int dev, size_t size)
+{
+	return create_buffer(dev, .size = size);
+}
+
+static int as(uid_t uid)
+{
+	return seteuid(0) || setegid(uid) || seteuid(uid);
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	unsigned int i;
+
+	as(0);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		set_parameter(names[i], self->before[i]);
+	close(self->dev);
+}
+
+/* Sets a parameter, whoever we are at the moment. */
+static int limit(const char *name, unsigned long long value)
+{
+	uid_t uid = geteuid();
+
+	return as(0) ?: set_parameter(name, value) ?: as(uid);
+}
+
+TEST_F(limits, parameters_are_numbers_of_the_administrator)
+{
+	char path[128];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		EXPECT_LT(0, parameter(names[i]));
+		snprintf(path, sizeof(path), PARAMETERS "%s", names[i]);
+		EXPECT_EQ(-EINVAL, write_file(path, "x"));
+		EXPECT_EQ(-EINVAL, write_file(path, "-1"));
+		EXPECT_EQ(self->before[i], parameter(names[i]));
+		EXPECT_EQ(0, limit(names[i], 7));
+		EXPECT_EQ(7, parameter(names[i]));
+		ASSERT_EQ(0, as(ALICE));
+		EXPECT_EQ(7, parameter(names[i]));
+		EXPECT_EQ(-EACCES, set_parameter(names[i], 8));
+		ASSERT_EQ(0, as(0));
+	}
+	EXPECT_EQ(7, info(self->dev).max_batch);
+	EXPECT_EQ(7, info(self->dev).max_bytes);
+	EXPECT_EQ(7, info(self->dev).max_names);
+}
+
+TEST_F(limits, objects)
+{
+	int fds[3], other;
+
+	ASSERT_EQ(0, as(ALICE));
+	ASSERT_EQ(0, limit("max_objects", 3));
+	fds[0] = queue(self->dev);
+	fds[1] = buffer(self->dev, 1);
+	fds[2] = queue(self->dev);
+	ASSERT_LE(0, fds[2]);
+	EXPECT_EQ(-EDQUOT, queue(self->dev));
+	EXPECT_EQ(-EDQUOT, buffer(self->dev, 1));
+	EXPECT_EQ(3, info(self->dev).objects);
+	EXPECT_EQ(3, info(self->dev).max_objects);
+	/* A handle more is no object more. */
+	other = dup_handle(fds[0], RIGHT_READ, 0);
+	EXPECT_LE(0, other);
+	EXPECT_EQ(3, info(self->dev).objects);
+	/* Other users have limits of their own. */
+	ASSERT_EQ(0, as(BOB));
+	EXPECT_EQ(0, info(self->dev).objects);
+	close(other);
+	other = buffer(self->dev, 1);
+	EXPECT_LE(0, other);
+	ASSERT_EQ(0, as(ALICE));
+	/* Whoever closes it: it is the creator's. */
+	ASSERT_EQ(0, as(BOB));
+	close(fds[1]);
+	ASSERT_EQ(0, as(ALICE));
+	EXPECT_EQ(2, info(self->dev).objects);
+	fds[1] = buffer(self->dev, 1);
+	EXPECT_LE(0, fds[1]);
+	/* A limit that is lowered takes nothing away. */
+	ASSERT_EQ(0, limit("max_objects", 1));
+	EXPECT_EQ(0, put(fds[0], 0, 1));
+	close(fds[0]);
+	close(fds[1]);
+	EXPECT_EQ(-EDQUOT, queue(self->dev));
+	close(fds[2]);
+	EXPECT_EQ(0, info(self->dev).objects);
+	EXPECT_EQ(0, info(self->dev).bytes);
+	ASSERT_EQ(0, limit("max_objects", 0));
+	EXPECT_EQ(-EDQUOT, queue(self->dev));
+	close(other);
+}
+
+TEST_F(limits, bytes)
+{
+	__u64 page = sysconf(_SC_PAGESIZE);
+	int q, b;
+
+	ASSERT_EQ(0, as(ALICE));
+	ASSERT_EQ(0, limit("max_bytes", 8 * page));
+	/* More than anybody may have is not a matter of how much one has. */
+	EXPECT_EQ(-EINVAL, create_buffer(self->dev, .size = 8 * page + 1));
+	EXPECT_EQ(-EINVAL, create_queue(self->dev, .depth = 1,
+					.bytes_max = 8 * page + 1));
+	b = create_buffer(self->dev, .size = 8 * page);
+	ASSERT_LE(0, b);
+	EXPECT_EQ(8 * page, info(self->dev).bytes);
+	EXPECT_EQ(-EDQUOT, buffer(self->dev, 1));
+	EXPECT_EQ(-EDQUOT, create_queue(self->dev, .depth = 1, .msg_max = 1));
+	EXPECT_EQ(1, info(self->dev).objects);
+	close(b);
+	EXPECT_EQ(0, info(self->dev).bytes);
+	/* A buffer is charged whole pages. */
+	b = create_buffer(self->dev, .size = page + 1);
+	ASSERT_LE(0, b);
+	EXPECT_EQ(2 * page, info(self->dev).bytes);
+	/* A queue is charged what it may come to hold, and its messages. */
+	EXPECT_EQ(-EDQUOT, create_queue(self->dev, .depth = 2, .msg_max = 1,
+					.bytes_max = 6 * page - 512 + 1));
+	q = create_queue(self->dev, .depth = 2, .msg_max = 1,
+			 .bytes_max = 6 * page - 512);
+	ASSERT_LE(0, q);
+	EXPECT_EQ(8 * page, info(self->dev).bytes);
+	ASSERT_EQ(0, send_msg(q, .msg.data = PTR("x"), .msg.len = 1));
+	EXPECT_EQ(8 * page, info(self->dev).bytes);
+	EXPECT_EQ(-EDQUOT, buffer(self->dev, 1));
+	close(q);
+	EXPECT_EQ(2 * page, info(self->dev).bytes);
+	close(b);
+	EXPECT_EQ(0, info(self->dev).bytes);
+}
+
+/* Sizes that no machine has must not wrap around to small ones. */
+TEST_F(limits, bytes_without_limit)
+{
+	__u64 page = sysconf(_SC_PAGESIZE);
+
+	ASSERT_EQ(0, limit("max_bytes", ULONG_MAX));
+	EXPECT_GT(0, create_buffer(self->dev, .size = UINT64_MAX));
+	EXPECT_GT(0, create_buffer(self->dev, .size = UINT64_MAX - page + 2));
+	EXPECT_GT(0, create_buffer(self->dev, .size = UINT64_MAX - page + 1));
+	EXPECT_GT(0, create_buffer(self->dev, .size = 1ULL << 63));
+	EXPECT_GT(0, create_queue(self->dev, .depth = 8192,
+				  .bytes_max = UINT64_MAX));
+}
+
+TEST_F(limits, depth)
+{
+	int q;
+
+	ASSERT_EQ(0, limit("max_depth", 16));
+	EXPECT_EQ(-EINVAL, create_queue(self->dev, .depth = 17));
+	q = create_queue(self->dev, .depth = 16);
+	EXPECT_LE(0, q);
+	/* One that is there already keeps what it has. */
+	ASSERT_EQ(0, limit("max_depth", 1));
+	EXPECT_EQ(0, put(q, 0, 1));
+	EXPECT_EQ(0, put(q, 0, 2));
+	close(q);
+}
+
+TEST_F(limits, message_size)
+{
+	int q;
+
+	ASSERT_EQ(0, limit("max_msg_size", 4096));
+	EXPECT_EQ(-EINVAL, create_queue(self->dev, .msg_max = 4097));
+	q = create_queue(self->dev, .msg_max = 4096);
+	EXPECT_LE(0, q);
+	close(q);
+	/* What a queue holds by default is at least one message. */
+	ASSERT_EQ(0, limit("max_msg_size", 20 << 20));
+	ASSERT_EQ(0, limit("max_bytes", 40 << 20));
+	q = create_queue(self->dev, .msg_max = 20 << 20);
+	ASSERT_LE(0, q);
+	EXPECT_EQ(20 << 20, object(q).size);
+	close(q);
+}
+
+TEST_F(limits, batch)
+{
+	struct ipcdev_msg m[5] = {};
+	struct ipcdev_batch b = {
+		.count = 4,
+		.msgs = PTR(m),
+		.msg_size = sizeof(*m),
+	};
+	int q = create_queue(self->dev, .depth = 8);
+
+	ASSERT_LE(0, q);
+	ASSERT_EQ(0, limit("max_batch", 4));
+	EXPECT_EQ(4, call(q, IPCDEV_IOC_SEND_BATCH, &b));
+	EXPECT_EQ(4, call(q, IPCDEV_IOC_RECV_BATCH, &b));
+	b.count = 5;
+	EXPECT_EQ(-EINVAL, call(q, IPCDEV_IOC_SEND_BATCH, &b));
+	EXPECT_EQ(-EINVAL, call(q, IPCDEV_IOC_RECV_BATCH, &b));
+	EXPECT_EQ(0, object(q).queued);
+	close(q);
+}
+
+TEST_F(limits, eventfds)
+{
+	int q = create_queue(self->dev, .depth = 8), e[3], i;
+
+	ASSERT_LE(0, q);
+	for (i = 0; i < 3; i++)
+		e[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ASSERT_EQ(0, as(ALICE));
+	ASSERT_EQ(0, limit("max_eventfds", 2));
+	EXPECT_EQ(0, attach(q, e[0], IPCDEV_EVENT_READABLE, 0));
+	EXPECT_EQ(0, attach(q, e[1], IPCDEV_EVENT_READABLE,
+			    IPCDEV_ATTACH_ONESHOT));
+	EXPECT_EQ(-EDQUOT, attach(q, e[2], IPCDEV_EVENT_READABLE, 0));
+	EXPECT_EQ(2, info(self->dev).eventfds);
+	EXPECT_EQ(2, object(q).watches);
+	/* It is who attaches them, not whose the object is. */
+	ASSERT_EQ(0, as(BOB));
+	EXPECT_EQ(0, attach(q, e[2], IPCDEV_EVENT_READABLE, 0));
+	EXPECT_EQ(0, detach(q, e[2]));
+	ASSERT_EQ(0, as(ALICE));
+	/* One that has fired is no longer charged. */
+	EXPECT_EQ(0, put(q, 0, 1));
+	EXPECT_EQ(0, attach(q, e[2], IPCDEV_EVENT_READABLE, 0));
+	EXPECT_EQ(-EDQUOT, attach(q, e[1], IPCDEV_EVENT_READABLE, 0));
+	EXPECT_EQ(0, detach(q, e[0]));
+	EXPECT_EQ(0, attach(q, e[1], IPCDEV_EVENT_READABLE, 0));
+	close(q);
+	EXPECT_EQ(0, info(self->dev).eventfds);
+}
+
+TEST_F(limits, names)
+{
+	int q, fd;
+
+	ASSERT_EQ(0, as(ALICE));
+	ASSERT_EQ(0, limit("max_names", 3));
+	EXPECT_EQ(0, sys(mkdir(FS "/dir", 0700)));
+	EXPECT_EQ(0, sys(mknod(FS "/dir/name", S_IFREG | 0600, 0)));
+	fd = sys(open(FS "/dir/blank", O_CREAT | O_RDWR, 0600));
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(3, info(self->dev).names);
+	EXPECT_EQ(-EDQUOT, sys(mkdir(FS "/other", 0700)));
+	EXPECT_EQ(-EDQUOT, sys(mknod(FS "/other", S_IFREG | 0600, 0)));
+	EXPECT_EQ(-EDQUOT, sys(mknod(FS "/other", S_IFIFO | 0600, 0)));
+	EXPECT_EQ(-EDQUOT, sys(open(FS "/other", O_CREAT | O_RDWR, 0600)));
+	EXPECT_FALSE(exists(FS "/other"));
+	EXPECT_EQ(0, sys(rename(FS "/dir/name", FS "/name")));
+	ASSERT_EQ(0, as(BOB));
+	EXPECT_EQ(0, sys(mknod(FS "/bob", S_IFREG | 0600, 0)));
+	EXPECT_EQ(1, info(self->dev).names);
+	ASSERT_EQ(0, as(ALICE));
+	/* A name that vanishes is given back. */
+	q = queue(self->dev);
+	ASSERT_LE(0, q);
+	ASSERT_EQ(0, publish(q, fd, 0));
+	close(fd);
+	close(q);
+	EXPECT_EQ(2, info(self->dev).names);
+	EXPECT_EQ(0, sys(unlink(FS "/name")));
+	EXPECT_EQ(0, sys(rmdir(FS "/dir")));
+	EXPECT_EQ(0, info(self->dev).names);
+	/* So are those that are left when the filesystem goes. */
+	EXPECT_EQ(0, sys(mknod(FS "/left", S_IFREG | 0600, 0)));
+	EXPECT_EQ(1, info(self->dev).names);
+	ASSERT_EQ(0, as(0));
+	EXPECT_EQ(0, sys(umount(FS)));
+	ASSERT_EQ(0, as(ALICE));
+	EXPECT_EQ(0, info(self->dev).names);
+}
+
+TEST_F(limits, descriptors)
+{
+	int q = queue(self->dev), b, count;
+
+	ASSERT_LE(0, q);
+	b = buffer(self->dev, 1);
+	ASSERT_LE(0, b);
+	count = open_fds();
+	ASSERT_EQ(0, set_nofile(b + 1));
+	EXPECT_EQ(-EMFILE, dup_handle(q, RIGHT_READ, 0));
+	EXPECT_EQ(-EMFILE, dup_handle(b, RIGHT_READ, 0));
+	EXPECT_EQ(-EMFILE, queue(self->dev));
+	EXPECT_EQ(-EMFILE, buffer(self->dev, 1));
+	ASSERT_EQ(0, set_nofile(200));
+	EXPECT_EQ(count, open_fds());
+	EXPECT_EQ(1, object(q).readers);
+	EXPECT_EQ(1, object(b).readers);
+}
+
+/* The whole machine's, for a moment. */
+TEST_F(limits, files_of_the_machine)
+{
+	const char *path = "/proc/sys/fs/file-max";
+	int q = queue(self->dev);
+	char before[64];
+	long ret[3];
+
+	ASSERT_LE(0, q);
+	ASSERT_EQ(0, read_file(path, before, sizeof(before)));
+	ASSERT_EQ(0, write_file(path, "0"));
+	/* The administrator may go on. */
+	as(ALICE);
+	ret[0] = queue(self->dev);
+	ret[1] = buffer(self->dev, 1);
+	ret[2] = dup_handle(q, RIGHT_READ, 0);
+	as(0);
+	ASSERT_EQ(0, write_file(path, "%s", before));
+	ASSERT_EQ(0, as(ALICE));
+	EXPECT_EQ(-ENFILE, ret[0]);
+	EXPECT_EQ(-ENFILE, ret[1]);
+	EXPECT_EQ(-ENFILE, ret[2]);
+	EXPECT_EQ(0, info(self->dev).objects);
+	EXPECT_EQ(1, object(q).readers);
+	close(q);
+}
+
+/* What the users of a namespace take, its owner has taken as well. */
+TEST_F(limits, user_namespaces_make_no_room)
+{
+	int up[2], down[2], status;
+	char path[64], c;
+	pid_t pid;
+
+	ASSERT_EQ(0, limit("max_objects", 3));
+	ASSERT_EQ(0, pipe2(up, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(down, O_CLOEXEC));
+	pid = child();
+	if (!pid) {
+		if (child_becomes(ALICE) || unshare(CLONE_NEWUSER))
+			_exit(100);
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1)
+			_exit(101);
+		/* User 1 of the namespace has two, user 2 one. */
+		if (setresuid(1, 1, 0) || queue(self->dev) < 0 ||
+		    buffer(self->dev, 1) < 0)
+			_exit(102);
+		if (info(self->dev).objects != 2)
+			_exit(103);
+		if (setresuid(-1, 0, -1) || setresuid(2, 2, 0) ||
+		    queue(self->dev) < 0)
+			_exit(104);
+		if (info(self->dev).objects != 1)
+			_exit(105);
+		if (queue(self->dev) != -EDQUOT)
+			_exit(106);
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1)
+			_exit(107);
+		_exit(0);
+	}
+	close(up[1]);
+	if (read(up[0], &c, 1) != 1) {
+		status = reap(pid);
+		EXPECT_EQ(100, status);
+		SKIP(return, "no user namespaces for users");
+	}
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	ASSERT_EQ(0, write_file(path, "0 100000 10"));
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	if (read(up[0], &c, 1) != 1)
+		ASSERT_EQ(0, reap(pid));
+	ASSERT_EQ(0, as(ALICE));
+	EXPECT_EQ(3, info(self->dev).objects);
+	EXPECT_EQ(-EDQUOT, queue(self->dev));
+	ASSERT_EQ(0, as(BOB));
+	status = queue(self->dev);
+	EXPECT_LE(0, status);
+	close(status);
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_EQ(0, as(ALICE));
+	EXPECT_EQ(0, info(self->dev).objects);
+}
+
+/*
+ * Memory, which is charged to the cgroup of whoever makes us take it.
+ */
+#define GROUP	"/sys/fs/cgroup/ipcdev_test"
+#define MIB	1048576UL
+
+FIXTURE(memory)
+{
+	int dev;
+};
+
+FIXTURE_SETUP(memory)
+{
+	mkdir(GROUP, 0700);
+	if (!exists(GROUP "/memory.max")) {
+		rmdir(GROUP);
+		SKIP(_exit(255), "no cgroup2 with the memory controller");
+	}
+	write_file(GROUP "/memory.swap.max", "0");
+	self->dev = device();
+	ASSERT_LE(0, self->dev);
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	close(self->dev);
+	until(!rmdir(GROUP) || errno != EBUSY);
+}
+
+/* A child that may take so much; what it needs for itself it has by then. */
+static pid_t child_with(unsigned long bytes)
+{
+	pid_t pid;
+
+	if (write_file(GROUP "/memory.max", "%lu", bytes))
+		abort();
+	pid = child();
+	if (pid)
+		return pid;
+	if (write_file(GROUP "/cgroup.procs", "0") || mlockall(MCL_CURRENT))
+		_exit(200);
+	return 0;
+}
+
+static long long group_value(const char *file, const char *key)
+{
+	char path[128], text[1024], *p = text;
+
+	snprintf(path, sizeof(path), GROUP "/%s", file);
+	if (read_file(path, text, sizeof(text)))
+		return -1;
+	if (key) {
+		p = strstr(text, key);
+		if (!p)
+			return -1;
+		p += strlen(key);
+	}
+	return atoll(p);
+}
+
+TEST_F(memory, buffer_too_large_for_the_cgroup)
+{
+	pid_t pid = child_with(16 * MIB);
+	int fd, i;
+
+	if (!pid) {
+		for (i = 0; i < 3; i++)
+			if (buffer(self->dev, 64 * MIB) != -ENOMEM)
+				_exit(1);
+		/* Nothing is left of those. */
+		fd = buffer(self->dev, 8 * MIB);
+		_exit(fd < 0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_LT(0, group_value("memory.events", "max "));
+	EXPECT_EQ(0, group_value("memory.events", "oom_kill "));
+}
+
+TEST_F(memory, messages_too_many_for_the_cgroup)
+{
+	static char data[256 * 1024] = "x";
+	struct ipcdev_transfer t = {
+		.flags = IPCDEV_NONBLOCK,
+		.msg = { .data = PTR(data), .len = sizeof(data) },
+	};
+	int q = create_queue(self->dev, .depth = 256, .msg_max = sizeof(data),
+			     .bytes_max = 256 * sizeof(data)), i;
+	pid_t pid;
+
+	ASSERT_LE(0, q);
+	pid = child_with(16 * MIB);
+	if (!pid) {
+		long ret = 0;
+
+		for (i = 0; i < 256 && !ret; i++)
+			ret = call(q, IPCDEV_IOC_SEND, &t);
+		if (ret != -ENOMEM)
+			_exit(1);
+		while (--i)
+			if (recv_msg(q, &t))
+				_exit(2);
+		_exit(call(q, IPCDEV_IOC_SEND, &t) ? 3 : 0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(1, object(q).queued);
+	EXPECT_EQ(0, group_value("memory.events", "oom_kill "));
+	close(q);
+}
+
+TEST_F(memory, small_messages_too_many_for_the_cgroup)
+{
+	int q[16], i;
+	pid_t pid;
+
+	for (i = 0; i < 16; i++) {
+		q[i] = create_queue(self->dev, .depth = 8192, .msg_max = 200,
+				    .flags = IPCDEV_QUEUE_NONBLOCK);
+		ASSERT_LE(0, q[i]);
+	}
+	pid = child_with(8 * MIB);
+	if (!pid) {
+		long ret = -EAGAIN;
+
+		for (i = 0; i < 16 && ret == -EAGAIN; i++)
+			do
+				ret = put(q[i], 0, 1);
+			while (!ret);
+		_exit(ret == -ENOMEM ? 0 : 1);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, group_value("memory.events", "oom_kill "));
+	for (i = 0; i < 16; i++)
+		close(q[i]);
+}
+
+/* A buffer was paid for when it was made, whatever happened to it since. */
+TEST_F(memory, buffer_is_not_charged_to_those_who_use_it)
+{
+	size_t size = 32 * MIB, i;
+	int fd = create_buffer(self->dev, .size = size);
+	char *p;
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	p = map(fd, size, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, p);
+	/* It never was touched, and yet is not to be thrown away. */
+	madvise(p, size, 21 /* MADV_PAGEOUT */);
+	munmap(p, size);
+	pid = child_with(8 * MIB);
+	if (!pid) {
+		p = map(fd, size, PROT_READ | PROT_WRITE);
+		if (!p)
+			_exit(1);
+		for (i = 0; i < size; i += 4096) {
+			if (p[i])
+				_exit(2);
+			p[i] = 1;
+		}
+		_exit(0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, group_value("memory.events", "oom_kill "));
+	close(fd);
+}
+
+TEST_F(memory, is_charged_and_given_back)
+{
+	int up[2], down[2];
+	long long before;
+	pid_t pid;
+	char c;
+
+	ASSERT_EQ(0, pipe2(up, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(down, O_CLOEXEC));
+	pid = child_with(64 * MIB);
+	if (!pid) {
+		int fd;
+
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1)
+			_exit(1);
+		fd = create_buffer(self->dev, .size = 32 * MIB);
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1)
+			_exit(2);
+		close(fd);
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1)
+			_exit(3);
+		_exit(0);
+	}
+	ASSERT_EQ(1, read(up[0], &c, 1));
+	before = group_value("memory.current", NULL);
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	ASSERT_EQ(1, read(up[0], &c, 1));
+	EXPECT_LE(before + 32 * (long long)MIB,
+		  group_value("memory.current", NULL));
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	ASSERT_EQ(1, read(up[0], &c, 1));
+	/* Pages on their way to be freed come back a little later. */
+	until(group_value("memory.current", NULL) <
+	      before + 4 * (long long)MIB);
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_HARNESS_MAIN
