@@ -26,30 +26,39 @@ kernel_or_tree := $(KERNEL)
 endif
 module_dir := $(B)/module/$(kernel_name)
 
+# With V=1 all that the builds say; else that they run, and how they end.
+quietly = $(if $(V),,qemu/progress.sh "$(1)")
+
 .PHONY: all module userspace selftests guest run shell check check-debug \
 	check-kernels lint install clean dist-clean help
 
 all: module userspace selftests ## build the module, the user space and the tests
 
 module: ## build the module for KERNEL, or against the tree KDIR
-	$(Q)qemu/module.sh $(kernel_or_tree) $(module_dir)
+	$(Q)qemu/need.sh gcc libelf1 libssl3
+	$(Q)$(if $(KDIR),,qemu/kernel.sh $(KERNEL) > /dev/null)
+	$(Q)$(call quietly,building the module for $(kernel_or_tree)) \
+		qemu/module.sh $(kernel_or_tree) $(module_dir)
 
 userspace: ## build the library, the tool and the examples
 	$(Q)qemu/need.sh gcc libc6-dev
-	$(Q)$(MAKE) -j $(NPROC) -C userspace O=$(B)/userspace all
+	$(Q)$(call quietly,building the user space) \
+		$(MAKE) -j $(NPROC) -C userspace O=$(B)/userspace all
 
 selftests: ## build the tests
 	$(Q)qemu/need.sh gcc libc6-dev gcc-multilib liburing-dev rsync
 	$(Q)mkdir -p $(B)/selftests
 	$(Q)source=$$(qemu/source.sh) && \
-	$(MAKE) -j $(NPROC) -C selftests OUTPUT=$(B)/selftests \
-		KSELFTEST=$$source/tools/testing/selftests all
+	$(call quietly,building the tests) \
+		$(MAKE) -j $(NPROC) -C selftests OUTPUT=$(B)/selftests \
+			KSELFTEST=$$source/tools/testing/selftests all
 
 # The guest has no C library: what goes there is linked statically.
 guest: module selftests
 	$(Q)qemu/need.sh busybox-static cpio
-	$(Q)rm -rf $(B)/stage && mkdir -p $(B)/stage/usr
-	$(Q)$(MAKE) -j $(NPROC) -C userspace O=$(B)/userspace-static STATIC=1 all
+	$(Q)$(call quietly,building the guest's user space) \
+		$(MAKE) -j $(NPROC) -C userspace O=$(B)/userspace-static STATIC=1 all
+	$(Q)rm -rf $(B)/stage && mkdir -p $(B)/stage
 	$(Q)$(MAKE) -s -C userspace O=$(B)/userspace-static STATIC=1 \
 		DESTDIR=$(B)/stage PREFIX=/usr install
 	$(Q)source=$$(qemu/source.sh) && \
@@ -79,9 +88,8 @@ check-kernels: ## the same on each kernel that we support
 lint: ## run all checkers over all sources; there must be no findings
 	$(Q)qemu/lint.sh $(kernel_or_tree)
 
-install: userspace ## install the module for the running kernel, and the user space
-	$(Q)qemu/install.sh "$(KDIR)" "$(DESTDIR)"
-	$(Q)$(MAKE) -C userspace O=$(B)/userspace DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) install
+install: userspace ## install the module for the running kernel (KDIR: that), and the user space
+	$(Q)qemu/install.sh "$(KDIR)" "$(DESTDIR)" "$(PREFIX)"
 
 clean: ## remove what was built here
 	$(Q)rm -rf $(B)

@@ -23,8 +23,7 @@ status=0
 # shellcheck disable=SC2086 # options are words
 "$top/qemu/run.sh" --kernel "$kernel" --mem $mem --load brd $options \
 	--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
-	-- /usr/libexec/ipcdev/selftests/run.sh -t $factor "$@" | sed '$ d' || true
-status=${PIPESTATUS[0]}
+	-- /usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" || status=$?
 
 read -r passed failed skipped < "$out/summary" 2> /dev/null || passed=0 failed=0 skipped=0
 # 1 says that tests failed, which are counted; all else is a failure of its own.

@@ -12,4 +12,5 @@ for argument; do
 	*) arguments+=("$argument") ;;
 	esac
 done
-exec clang "${arguments[@]}" -Qunused-arguments -Wno-unknown-warning-option
+# What the kernel's build passes to clang where it was configured for it.
+exec clang "${arguments[@]}" -Qunused-arguments -Wno-unknown-warning-option -Wno-gnu

@@ -1,18 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# install.sh KDIR DESTDIR: builds the module against KDIR (if empty, the
-# headers of the running kernel) and installs it, below DESTDIR if not empty.
+# install.sh KDIR DESTDIR PREFIX: builds the module against KDIR (if empty, the
+# headers of the running kernel) and installs it and the user space, below
+# DESTDIR if that is not empty.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-tree=${1:-/lib/modules/$(uname -r)/build} destination=$2
+tree=${1:-/lib/modules/$(uname -r)/build} destination=$2 prefix=$3
 [ -e "$tree" ] || [ "$1" ] || "$top/qemu/need.sh" "linux-headers-$(uname -r)" ||
 	die "no headers for the running kernel; name a tree: make install KDIR=..."
+"$top/qemu/need.sh" kmod
 
 folder=$build/module/install
-"$top/qemu/need.sh" kmod
-"$top/qemu/module.sh" "$tree/." "$folder"
+progress "building the module for $tree" "$top/qemu/module.sh" "$tree/" "$folder"
+release=$(modinfo -F vermagic "$folder/ipcdev.ko")
+release=${release%% *}
+modules=$destination/lib/modules/$release
+
 installer=()
 [ -n "$destination" ] || installer=(as_root)
-"${installer[@]}" make -C "$tree" M="$folder" INSTALL_MOD_PATH="$destination" modules_install
+"${installer[@]}" install -D -m 644 -t "$modules/updates" "$folder/ipcdev.ko"
+"${installer[@]}" make -s -C "$top/userspace" O="$build/userspace" \
+	DESTDIR="$destination" PREFIX="$prefix" install
+if [ -z "$destination" ]; then
+	as_root depmod "$release"
+	as_root ldconfig
+fi
+say "installed: $modules/updates/ipcdev.ko, and the user space in $destination$prefix"

@@ -17,7 +17,7 @@ die() { say "${0##*/}: $*"; exit 125; }
 
 # progress LABEL COMMAND...: runs the command silently, shows the time that
 # it has taken so far (on a terminal) or a dot now and then (elsewhere), and
-# what it said only if it fails.
+# what it said only if it warned or failed.
 progress()
 {
 	local label=$1 log start=$SECONDS ticker status=0
@@ -35,11 +35,12 @@ progress()
 	"$@" > "$log" 2>&1 < /dev/null || status=$?
 	kill $ticker
 	wait $ticker 2> /dev/null || true
-	if [ $status = 0 ]; then
-		say "done ($((SECONDS - start)) s)"
-	else
+	if [ $status != 0 ]; then
 		say failed
-		tail -n 40 "$log" >&2
+		tail -n 100 "$log" >&2
+	else
+		say "done ($((SECONDS - start)) s)"
+		! grep -q 'warning:' "$log" || cat "$log" >&2
 	fi
 	rm -f "$log"
 	return $status

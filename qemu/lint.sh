@@ -58,18 +58,19 @@ module()
 checkpatch()
 {
 	perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse --quiet \
-		--show-types "$@"
+		--no-summary --show-types "$@"
 }
 
 kernel_doc() { perl "$source/scripts/kernel-doc" -none -Werror "$@"; }
 
 man_pages()
 {
-	local page
+	local page status=0
 	for page; do
-		groff -man -Tutf8 -ww -z "$page"
-		mandoc -T lint -W warning "$page"
+		groff -man -Tutf8 -ww -z "$page" || status=1
 	done
+	mandoc -T lint -W warning "$@" || status=1
+	return $status
 }
 
 user_space()
@@ -99,7 +100,10 @@ check "module, sparse" module sparse C=2 CHECK=sparse CF=-Wsparse-error
 check "checkpatch, kernel" checkpatch -f "${kernel_files[@]}"
 check "kernel-doc" kernel_doc "${documented[@]}"
 if [ ${#user_files[@]} != 0 ]; then
-	check "checkpatch, user space" checkpatch -f "${user_files[@]}"
+	# u64, __printf and the like are the kernel's own.
+	check "checkpatch, user space" checkpatch \
+		--ignore PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO \
+		-f "${user_files[@]}"
 fi
 if [ -e userspace/Makefile ]; then
 	check "user space, gcc" user_space 'gcc -Wall -Wextra -Werror'

@@ -46,6 +46,8 @@ bob:x:1001:
 nogroup:x:65534:
 END
 printf '%s: files\n' passwd group > etc/nsswitch.conf
+# shellcheck disable=SC2028 # the shell expands it
+echo "PS1='ipcdev:\\w# '" > etc/profile
 echo '127.0.0.1 localhost ipcdev' > etc/hosts
 cp -a "$stage/." .
 chmod 755 .
