@@ -9,7 +9,7 @@
 
 fragment=$top/qemu/debug.config
 version=$(candidate linux-source-6.1)
-"$top/qemu/need.sh" gcc make flex bison bc libelf-dev libssl-dev rsync
+"$top/qemu/need.sh" xz-utils perl gcc libc6-dev make flex bison bc libelf-dev libssl-dev rsync
 key=$({ printf '%s\n' "$version"; gcc -dumpfullversion; cat "$fragment" "$0"; } |
 	sha256sum | cut -c 1-16)
 kernel=$cache/debug-$key

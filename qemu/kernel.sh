@@ -108,8 +108,9 @@ unpack()
 
 prepare()
 {
-	# Before use_suite, lest they be looked for there.
-	"$top/qemu/need.sh" kmod mmdebstrap
+	# Before use_suite, lest it be looked for there.
+	"$top/qemu/need.sh" kmod
+	[ "$name" != 7.2 ] || "$top/qemu/need.sh" mmdebstrap
 	case $name in
 	6.1)	  unpack linux-image-cloud-amd64 ;;
 	6.1-full) unpack linux-image-amd64 ;;

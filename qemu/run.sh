@@ -163,6 +163,9 @@ done
 		echo "export TERM=$(quoted "${TERM:-vt100}")"
 		read -r rows columns < <(stty size)
 		echo "stty -F /dev/ttyS1 rows $rows cols $columns"
+	else
+		# The guest has a terminal, but nobody sits at it.
+		echo "export TERM=dumb"
 	fi
 } > "$work/add/job/environment"
 printf '%s\n' "$params" > "$work/add/job/parameters"
@@ -211,7 +214,7 @@ setpriv --pdeathsig TERM timeout --foreground -k 5 "${limit:-0}" \
 	-kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
 	-append "$append" "${qemu[@]}" || status=$?
 
-if [ -s "$work/result" ] && tar -xf "$work/result" -C "$work"; then
+if [ -s "$work/result" ] && tar --warning=no-timestamp -xf "$work/result" -C "$work"; then
 	status=$(< "$work/run/status")
 	if [ "$out" ]; then
 		mkdir -p "$out"

@@ -24,6 +24,7 @@ extract()
 }
 
 if [ ! -e "$source" ]; then
+	"$top/qemu/need.sh" xz-utils
 	deb=$(fetch "linux-source-6.1=$version")
 	once "$source" progress "extracting the test harness and the checkers" extract ||
 		die "cannot extract $deb; remove it and try again"
