@@ -279,16 +279,14 @@ static int wait_unpinned(struct ipcdev_buffer *buf)
 		return PTR_ERR(page);
 	drain_this_cpu(page);
 	ret = check_pinned(buf);
-	if (ret == -EBUSY) {
-		drain_cpus(page);
+	for (try = 0; try < SEAL_TRIES && ret == -EBUSY; try++) {
+		usleep_range(500 << try, 1000 << try);
+		/* This interrupts other CPUs: once, if waiting was no help. */
+		if (try == 1)
+			drain_cpus(page);
 		ret = check_pinned(buf);
 	}
 	put_page(page);
-
-	for (try = 0; try < SEAL_TRIES && ret == -EBUSY; try++) {
-		usleep_range(500 << try, 1000 << try);
-		ret = check_pinned(buf);
-	}
 	return ret;
 }
 
@@ -429,7 +427,11 @@ static const struct ipcdev_object_ops buffer_ops = {
 	.fdinfo = buffer_fdinfo,
 };
 
-/* Who finds the memory under /proc/PID/map_files gets no further. */
+/*
+ * The file that is mapped, as far as the rest of the kernel may use it. Who finds
+ * it under /proc/PID/map_files cannot open it, and remap_file_pages() cannot make
+ * a mapping of it that is none of ours.
+ */
 static int memory_open(struct inode *inode, struct file *file)
 {
 	return -ENXIO;
@@ -438,6 +440,7 @@ static int memory_open(struct inode *inode, struct file *file)
 static const struct file_operations memory_fops = {
 	.owner = THIS_MODULE,
 	.open = memory_open,
+	.fsync = noop_fsync,
 };
 
 static int memory_create(struct ipcdev_buffer *buf, u64 size)
@@ -450,6 +453,8 @@ static int memory_create(struct ipcdev_buffer *buf, u64 size)
 	inode = file_inode(buf->memory);
 	buf->memory_fops = inode->i_fop;
 	inode->i_fop = &memory_fops;
+	__module_get(THIS_MODULE);
+	replace_fops(buf->memory, &memory_fops);
 	/* No MADV_REMOVE, no truncation: what was populated stays. */
 	SHMEM_I(inode)->seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
 	return populate(buf);

@@ -88,16 +88,22 @@ static void name_detach(struct inode *inode)
 {
 	struct ipcdev_name *name = inode->i_private;
 	struct ipcdev_object *obj;
+	__poll_t gone = 0;
+	bool last = false;
 
+	/* In one step, lest the object be published anew between two. */
 	spin_lock(&names_lock);
 	obj = name->obj;
 	if (obj) {
+		spin_lock(&obj->lock);
 		name->obj = NULL;
 		obj->name = NULL;
+		last = ipcdev_object_unname(obj, &gone);
+		spin_unlock(&obj->lock);
 	}
 	spin_unlock(&names_lock);
 	if (obj)
-		ipcdev_object_unnamed(obj);
+		ipcdev_object_unnamed(obj, gone, last);
 }
 
 static void name_put(struct inode *inode)
@@ -215,21 +221,20 @@ int ipcdevfs_publish(struct ipcdev_object *obj, int name_fd, bool persistent)
 	if (ret)
 		goto out_file;
 
-	/* Unlinking takes this lock too: a name that is gone stays without object. */
+	/* The owner must not change meanwhile. */
 	inode_lock(inode);
 	if (!inode_owner_or_capable(file_mnt_idmap(file), inode)) {
 		ret = -EPERM;
-		goto out_unlock;
-	}
-	if (!inode->i_nlink) {
-		ret = -ENOENT;
 		goto out_unlock;
 	}
 
 	name = inode->i_private;
 	spin_lock(&names_lock);
 	spin_lock(&obj->lock);
-	if (name->obj) {
+	if (!inode->i_nlink) {
+		/* Unlinked before it is detached, and that takes names_lock. */
+		ret = -ENOENT;
+	} else if (name->obj) {
 		ret = -EEXIST;
 	} else if (obj->name || (persistent && !obj->ops->may_persist(obj))) {
 		ret = -EBUSY;

@@ -110,6 +110,8 @@ static int copy_in(void *to, const void __user *from, size_t n)
 {
 	if (n > COPY_BY_WORD_MAX || !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
 		return copy_from_user(to, from, n) ? -EFAULT : 0;
+	if (!n)
+		return 0;
 	if (!user_read_access_begin(from, n))
 		return -EFAULT;
 	for (; n >= 32; n -= 32, to += 32, from += 32) {
@@ -136,6 +138,8 @@ static int copy_out(void __user *to, const void *from, size_t n)
 {
 	if (n > COPY_BY_WORD_MAX || !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
 		return copy_to_user(to, from, n) ? -EFAULT : 0;
+	if (!n)
+		return 0;
 	if (!user_write_access_begin(to, n))
 		return -EFAULT;
 	for (; n >= 32; n -= 32, to += 32, from += 32) {
@@ -398,8 +402,11 @@ static int deliver_fds(const struct ipcdev_cargo *cargo, struct ipcdev_msg *um,
 
 	for (i = 0; i < count; i++) {
 		fd = deliver_file(cargo->items[i].file, delivery);
-		if (fd < 0 && (um->flags & IPCDEV_MSG_DROP_FDS))
+		if (fd < 0 && (um->flags & IPCDEV_MSG_DROP_FDS)) {
+			/* All behind it is dropped too. */
+			um->slice_count = 0;
 			break;
+		}
 		if (fd < 0)
 			return fd;
 		if (put_user(fd, ufds + i))

@@ -95,10 +95,9 @@ void ipcdev_object_put(struct ipcdev_object *obj)
 	kref_put(&obj->ref, object_free);
 }
 
-/* Nobody can open the object any more: let go of what it holds and is called. */
+/* Nobody can open the object any more: let go of what it holds. */
 static void object_bury(struct ipcdev_object *obj)
 {
-	ipcdevfs_vanish(obj);
 	if (obj->ops->drain)
 		obj->ops->drain(obj);
 }
@@ -114,24 +113,34 @@ static __poll_t peers_gone(struct ipcdev_object *obj)
 }
 
 /**
- * ipcdev_object_unnamed - the inode that named an object is gone
- * @obj: the object; the reference that the inode held passes to this function
+ * ipcdev_object_unname - an object's name ends
+ * @obj: the object, locked, and so are the names
+ * @gone: what to notify of
+ *
+ * Return: whether the object has died of it.
  */
-void ipcdev_object_unnamed(struct ipcdev_object *obj)
+bool ipcdev_object_unname(struct ipcdev_object *obj, __poll_t *gone)
 {
-	__poll_t gone = 0;
 	bool last;
 
-	spin_lock(&obj->lock);
 	if (obj->persistent) {
 		/* From now on a peer that is gone is missed. */
 		obj->persistent = false;
-		gone = peers_gone(obj);
+		*gone = peers_gone(obj);
 	}
 	last = !obj->handles && !obj->dead;
 	obj->dead |= last;
-	spin_unlock(&obj->lock);
+	return last;
+}
 
+/**
+ * ipcdev_object_unnamed - what is left to do then, without the locks
+ * @obj: the object; the reference that its name held passes to this function
+ * @gone: from ipcdev_object_unname()
+ * @last: from ipcdev_object_unname()
+ */
+void ipcdev_object_unnamed(struct ipcdev_object *obj, __poll_t gone, bool last)
+{
 	if (gone)
 		ipcdev_notify(obj, gone);
 	if (last)
@@ -233,15 +242,18 @@ int ipcdev_handle_release(struct inode *inode, struct file *file)
 		obj->writers--;
 		ours |= EPOLLHUP;
 	}
-	gone = peers_gone(obj) & ours;
+	/* A queue whose last message may yet come back tells the end later. */
+	gone = peers_gone(obj) & ours & obj->ops->poll(obj);
 	last = !obj->handles && !obj->persistent;
 	obj->dead |= last;
 	spin_unlock(&obj->lock);
 
 	if (gone)
 		ipcdev_notify(obj, gone);
-	if (last)
+	if (last) {
+		ipcdevfs_vanish(obj);
 		object_bury(obj);
+	}
 	put_pid(h->opener);
 	kfree(h);
 	ipcdev_object_put(obj);
