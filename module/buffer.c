@@ -198,19 +198,19 @@ static void drain_this_cpu(struct page *page)
 	ipcdev_batch_release(&batch);
 }
 
-struct drain {
+struct drain_work {
 	struct work_struct work;
 	struct page *page;
 };
 
 static void drain_work(struct work_struct *work)
 {
-	drain_this_cpu(container_of(work, struct drain, work)->page);
+	drain_this_cpu(container_of(work, struct drain_work, work)->page);
 }
 
 static void drain_cpus(struct page *page)
 {
-	struct drain drain = { .page = page };
+	struct drain_work drain = { .page = page };
 	int cpu;
 
 	INIT_WORK_ONSTACK(&drain.work, drain_work);
@@ -265,28 +265,40 @@ static int check_pinned(struct ipcdev_buffer *buf)
 	return 0;
 }
 
-/*
- * References that pass by must not look like pins: those of this CPU's batches
- * are the rule, those of others' and of a migration, say, the exception.
- */
-static int wait_unpinned(struct ipcdev_buffer *buf)
+/* Empty the batches, of this CPU or of all, by means of one of our pages. */
+static int drain(struct ipcdev_buffer *buf, bool all)
 {
 	struct page *page = get_page_at(buf, 0, PAGE_GFP);
-	unsigned int try;
-	int ret;
 
 	if (IS_ERR(page))
 		return PTR_ERR(page);
-	drain_this_cpu(page);
-	ret = check_pinned(buf);
+	if (all)
+		drain_cpus(page);
+	else
+		drain_this_cpu(page);
+	put_page(page);
+	return 0;
+}
+
+/*
+ * References that pass by must not look like pins: those of this CPU's batches
+ * are the rule, those of others' and of a migration, say, the exception. Other
+ * CPUs are interrupted once, if waiting was no help.
+ */
+static int wait_unpinned(struct ipcdev_buffer *buf)
+{
+	unsigned int try;
+	int ret;
+
+	ret = drain(buf, false);
+	if (!ret)
+		ret = check_pinned(buf);
 	for (try = 0; try < SEAL_TRIES && ret == -EBUSY; try++) {
 		usleep_range(500 << try, 1000 << try);
-		/* This interrupts other CPUs: once, if waiting was no help. */
-		if (try == 1)
-			drain_cpus(page);
-		ret = check_pinned(buf);
+		ret = try == 1 ? drain(buf, true) : 0;
+		if (!ret)
+			ret = check_pinned(buf);
 	}
-	put_page(page);
 	return ret;
 }
 
