@@ -69,8 +69,12 @@ int ipcdev_open(const char *path, int flags)
 		return -1;
 	}
 
-	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 || !ipcdev_stat(fd, &stat))
+	/* Opening an object never sleeps; what else lies there shall not either. */
+	fd = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return fd;
+	if (!ipcdev_stat(fd, &stat) &&
+	    ((flags & O_NONBLOCK) || !fcntl(fd, F_SETFL, 0)))
 		return fd;
 
 	err = errno;

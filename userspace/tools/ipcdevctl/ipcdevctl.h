@@ -92,7 +92,7 @@ void json_object(const struct ipcdev_stat *stat);
 
 /* text.c: what is printed for people, and as JSON for programs. */
 const char *format_size(uint64_t bytes, char *buf, size_t size);
-void print_safely(const char *data, size_t len, bool terminal);
+void print_safely(const char *data, size_t len, bool terminal, bool lines);
 void json_open(const char *key, char bracket);
 void json_close(char bracket);
 void json_number(const char *key, uint64_t number);

@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 			continue;
 		status = commands[i]->run(commands[i], argc - 1, argv + 1);
 		if (fflush(stdout) || ferror(stdout))
-			return fail("standard output", "cannot write");
+			return fail_because("standard output", "cannot write");
 		return status;
 	}
 

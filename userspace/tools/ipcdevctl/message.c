@@ -233,7 +233,7 @@ static void print_message(const struct inbox *inbox, enum format format,
 	} else if (format == FORMAT_RAW) {
 		fwrite(inbox->data, 1, len, stdout);
 	} else {
-		print_safely(inbox->data, len, isatty(STDOUT_FILENO));
+		print_safely(inbox->data, len, isatty(STDOUT_FILENO), true);
 		/* What echo(1) has sent brings its own. */
 		if (!len || inbox->data[len - 1] != '\n')
 			putchar('\n');

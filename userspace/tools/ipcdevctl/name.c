@@ -197,22 +197,26 @@ static int create_object(const struct wish *wish)
 /* The object lives as long as its holder: a command, or this process. */
 static int hold(int fd, const char *path, char **command)
 {
+	static const int ends[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction old;
 	sigset_t signals;
-	int sig;
+	int sig, err;
 
 	if (*command) {
 		fcntl(fd, F_SETFD, 0);
 		execvp(*command, command);
-		fail_because(*command, strerror(errno));
-		return errno == ENOENT ? 127 : 126;
+		err = errno;
+		fail_because(*command, strerror(err));
+		return err == ENOENT ? 127 : 126;
 	}
 
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "%s is there until this is interrupted\n", path);
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
+	/* What nohup or a shell's & has had ignored stays so. */
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (!sigaction(ends[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(&signals, ends[i]);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	sigwait(&signals, &sig);
 	return STATUS_OK;
@@ -321,6 +325,7 @@ static int rm_run(const struct command *self, int argc, char **argv)
 {
 	int status = STATUS_OK;
 	const char *path;
+	struct stat st;
 
 	while (next_option(self, argc, argv) != -1)
 		;
@@ -328,7 +333,8 @@ static int rm_run(const struct command *self, int argc, char **argv)
 
 	for (; optind < argc; optind++) {
 		path = name_path(argv[optind]);
-		if (!access(path, F_OK) && !in_ipcdevfs(path))
+		/* A link elsewhere is no name, wherever it leads. */
+		if (!lstat(path, &st) && !in_ipcdevfs(path))
 			status = fail_because(path, "not in an ipcdevfs; rm(1) is for that");
 		else if (unlink(path))
 			status = fail(path, "cannot remove");

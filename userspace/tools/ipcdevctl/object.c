@@ -209,7 +209,7 @@ static void print_name(const struct ipcdev_stat *stat)
 {
 	const char *name = stat->name[0] ? stat->name : "-";
 
-	print_safely(name, strlen(name), isatty(STDOUT_FILENO));
+	print_safely(name, strlen(name), isatty(STDOUT_FILENO), false);
 	putchar('\n');
 }
 
@@ -521,7 +521,8 @@ static int top_run(const struct command *self, int argc, char **argv)
 	then = seconds_now();
 	old = list_objects(&old_count);
 	while (old && rounds--) {
-		fflush(stdout);
+		if (fflush(stdout))
+			break;
 		nanosleep(&pause, NULL);
 		now = list_objects(&now_count);
 		rates = now ? calloc(now_count + 1, sizeof(*rates)) : NULL;
@@ -600,6 +601,8 @@ static int info_run(const struct command *self, int argc, char **argv)
 		json_number("max_bytes", info.max_bytes);
 		json_number("eventfds", info.eventfds);
 		json_number("max_eventfds", info.max_eventfds);
+		json_number("names", info.names);
+		json_number("max_names", info.max_names);
 		json_number("inflight", info.inflight);
 		json_number("max_depth", info.max_depth);
 		json_number("max_msg_size", info.max_msg_size);
@@ -613,6 +616,7 @@ static int info_run(const struct command *self, int argc, char **argv)
 	print_limit("your objects", info.objects, info.max_objects, false);
 	print_limit("your bytes", info.bytes, info.max_bytes, true);
 	print_limit("your eventfds", info.eventfds, info.max_eventfds, false);
+	print_limit("your names", info.names, info.max_names, false);
 	printf("%-22s%llu\n", "descriptors in flight",
 	       (unsigned long long)info.inflight);
 	printf("%-22s%u messages\n", "deepest queue", info.max_depth);

@@ -25,23 +25,56 @@ const char *format_size(uint64_t bytes, char *buf, size_t size)
 	return buf;
 }
 
+/* Bytes of the UTF-8 character at @s, 0 if there is none. */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t code;
+	size_t len;
+
+	if (*s < 0x80)
+		return 1;
+	len = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
+	if (*s < 0xc2 || *s > 0xf4 || len > left)
+		return 0;
+
+	code = *s & (0x7f >> len);
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < least[len] || code > 0x10ffff ||
+	    (code >= 0xd800 && code < 0xe000))
+		return 0;
+	return len;
+}
+
 /*
- * A message may come from anybody: on a terminal its control characters are
- * shown and not obeyed.
+ * A message may come from anybody, and so may a name: on a terminal control
+ * characters are shown and not obeyed, those of Latin-1 and UTF-8 among them. The
+ * ends of lines and tabs are obeyed in messages alone (@lines): in a name they
+ * would forge rows.
  */
-void print_safely(const char *data, size_t len, bool terminal)
+void print_safely(const char *data, size_t len, bool terminal, bool lines)
 {
 	if (!terminal) {
 		fwrite(data, 1, len, stdout);
 		return;
 	}
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = data[i];
+	for (size_t i = 0, step; i < len; i += step) {
+		const unsigned char *c = (const unsigned char *)data + i;
 
-		if (iscntrl(c) && c != '\n' && c != '\t')
-			printf("\\x%02x", c);
-		else
-			putchar(c);
+		step = utf8_length(c, len - i);
+		if (!step || (step == 1 && iscntrl(*c) &&
+			      !(lines && (*c == '\n' || *c == '\t')))) {
+			printf("\\x%02x", *c);
+			step = 1;
+		} else if (step == 2 && c[0] == 0xc2 && c[1] < 0xa0) {
+			printf("\\x%02x\\x%02x", c[0], c[1]);
+		} else {
+			fwrite(c, 1, step, stdout);
+		}
 	}
 }
 
@@ -87,31 +120,6 @@ void json_bool(const char *key, bool value)
 {
 	json_key(key);
 	fputs(value ? "true" : "false", stdout);
-}
-
-/* Bytes of the UTF-8 character at @s, 0 if there is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t code;
-	size_t len;
-
-	if (*s < 0x80)
-		return 1;
-	len = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
-	if (*s < 0xc2 || *s > 0xf4 || len > left)
-		return 0;
-
-	code = *s & (0x7f >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if (code < least[len] || code > 0x10ffff ||
-	    (code >= 0xd800 && code < 0xe000))
-		return 0;
-	return len;
 }
 
 static bool is_utf8(const char *data, size_t len)
