@@ -9,6 +9,13 @@
 #include <linux/futex.h>
 #include <pthread.h>
 
+/* Where there are two, kernels may lack the one with the shorter times. */
+#ifdef SYS_futex_time64
+#define FUTEX	SYS_futex_time64
+#else
+#define FUTEX	SYS_futex
+#endif
+
 #define PAGES	3
 
 FIXTURE(buffer)
@@ -206,6 +213,12 @@ TEST_F(buffer, protection_can_be_taken_and_given_back)
 	EXPECT_EQ('x', p[0]);
 }
 
+/* Reads from a page, which no compiler may leave out. */
+static void touch_page(const char *p)
+{
+	asm volatile("" : : "r" (*p) : "memory");
+}
+
 /* Whether touching an address is the end of a process. */
 static int touch(const char *p)
 {
@@ -249,6 +262,23 @@ TEST_F(buffer, mapping_moves_grows_and_shrinks)
 }
 
 /* A reader's does not become a writer's on the way. */
+/* It would be a mapping that is no peer, and that no seal minds. */
+TEST_F(buffer, mapping_cannot_be_rearranged)
+{
+	char *p = map(self->fd, self->size, PROT_READ | PROT_WRITE);
+
+	ASSERT_NE(NULL, p);
+	strcpy(p, "first");
+	EXPECT_EQ(-ENODEV, sys(syscall(SYS_remap_file_pages, p, self->page, 0,
+				       1, 0)));
+	EXPECT_STREQ("first", p);
+	EXPECT_EQ(0, sys(mprotect(p, self->size, PROT_READ)));
+	EXPECT_EQ(-ENODEV, sys(syscall(SYS_remap_file_pages, p, self->page, 0,
+				       0, 0)));
+	EXPECT_STREQ("first", p);
+	EXPECT_EQ(0, sys(msync(p, self->size, MS_SYNC)));
+}
+
 TEST_F(buffer, mapping_to_read_stays_one)
 {
 	size_t size = self->size;
@@ -477,6 +507,56 @@ TEST_F(buffer, seal_minds_a_page_that_is_held)
 	close(pipefd[1]);
 }
 
+/* Readers that touch it all the time are no writers. */
+TEST_F(buffer, seal_does_not_wait_for_readers)
+{
+	char *p = map(self->ro, self->size, PROT_READ);
+	unsigned int i;
+	pid_t pid;
+
+	ASSERT_NE(NULL, p);
+	pid = child();
+	if (!pid) {
+		for (i = 0; true; i++)
+			touch_page(p + i % PAGES * self->page);
+	}
+	EXPECT_EQ(0, seal(self->fd));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+}
+
+/*
+ * And do not hide one who has pinned a page, whatever they do to that page
+ * meanwhile. It takes luck to get through where this is wrong.
+ */
+TEST_F(buffer, seal_minds_a_pin_among_readers)
+{
+	int rounds = slow() ? 3 : 10, pipefd[2], i;
+	char *p = map(self->fd, self->page, PROT_READ | PROT_WRITE);
+	struct iovec v = { p, 1 };
+	pid_t pid;
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, pipe2(pipefd, O_CLOEXEC));
+	ASSERT_EQ(1, vmsplice(pipefd[1], &v, 1, 0));
+	munmap(p, self->page);
+	pid = child();
+	if (!pid) {
+		p = map(self->ro, self->page, PROT_READ);
+		do {
+			touch_page(p);
+			madvise(p, self->page, MADV_DONTNEED);
+		} while (true);
+	}
+	for (i = 0; i < rounds; i++)
+		EXPECT_EQ(-EBUSY, seal(self->fd));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	close(pipefd[0]);
+	close(pipefd[1]);
+	EXPECT_EQ(0, seal(self->fd));
+}
+
 TEST_F(buffer, shared_futex)
 {
 	__u32 *word = map(self->fd, self->size, PROT_READ | PROT_WRITE);
@@ -488,12 +568,12 @@ TEST_F(buffer, shared_futex)
 		/* Another address, the same futex; only read from here. */
 		__u32 *mine = map(self->ro, self->size, PROT_READ);
 
-		_exit(syscall(SYS_futex, mine, FUTEX_WAIT, 0, NULL) ? 1 :
+		_exit(syscall(FUTEX, mine, FUTEX_WAIT, 0, NULL) ? 1 :
 		      *mine != 1);
 	}
-	until(asleep_in(pid, SYS_futex));
+	until(asleep_in(pid, FUTEX));
 	*word = 1;
-	EXPECT_EQ(1, syscall(SYS_futex, word, FUTEX_WAKE, 1));
+	EXPECT_EQ(1, syscall(FUTEX, word, FUTEX_WAKE, 1));
 	EXPECT_EQ(0, reap(pid));
 }
 

@@ -1045,6 +1045,18 @@ TEST_F(fs, shell_speaks_with_a_server)
 	EXPECT_EQ(0, memcmp(text, "two\n", 4));
 }
 
+TEST_F(fs, shell_sends_a_file)
+{
+	char text[64] = "";
+
+	ASSERT_EQ(0, publish_as(self->q, FS "/log", 0600, 0));
+	EXPECT_EQ(0, system("echo file > /tmp/file; cat /tmp/file > " FS
+			    "/log"));
+	EXPECT_EQ(1, object(self->q).queued);
+	EXPECT_EQ(5, sys(read(self->q, text, sizeof(text))));
+	EXPECT_STREQ("file\n", text);
+}
+
 TEST_F(fs, shell_hears_a_server)
 {
 	char text[64] = "";

@@ -4,6 +4,8 @@
  */
 #include "ipcdev_test.h"
 
+#include <linux/capability.h>
+
 FIXTURE(list)
 {
 	int dev;
@@ -123,6 +125,11 @@ TEST_F(list, refuses)
 	struct ipcdev_list l;
 
 	l = good;
+	l.count = 0;
+	EXPECT_EQ(-EINVAL, call(self->dev, IPCDEV_IOC_LIST, &l));
+	l.count = 1U << 31;
+	EXPECT_EQ(-EINVAL, call(self->dev, IPCDEV_IOC_LIST, &l));
+	l = good;
 	l.stat_size = 0;
 	EXPECT_EQ(-EINVAL, call(self->dev, IPCDEV_IOC_LIST, &l));
 	l = good;
@@ -182,6 +189,50 @@ TEST_F(list, shows_each_user_its_own)
 		_exit(seen(self->dev, ids));
 	}
 	EXPECT_EQ(SEES_ALICES, reap(pid));
+}
+
+/* Keeps of all capabilities only these. */
+static int keep_capabilities(__u64 effective, __u64 permitted)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = effective, .permitted = permitted },
+		{ .effective = effective >> 32, .permitted = permitted >> 32 },
+	};
+
+	return syscall(SYS_capset, &header, data);
+}
+
+TEST_F(list, shows_all_to_cap_ipc_owner)
+{
+	const __u64 cap = 1ULL << CAP_IPC_OWNER;
+	__u64 ids[3] = { object(self->q).id };
+	pid_t pid;
+
+	ASSERT_EQ(0, setresuid(-1, ALICE, -1));
+	ids[1] = object(create_queue(self->dev, .depth = 1)).id;
+	ASSERT_EQ(0, setresuid(-1, 0, -1));
+	ids[2] = ids[1];
+	/* Root is nobody without it. */
+	pid = child();
+	if (!pid)
+		_exit(keep_capabilities(0, 0) ? 100 : seen(self->dev, ids));
+	EXPECT_EQ(SEES_ROOTS, reap(pid));
+	/* And anybody is somebody with it, if in effect. */
+	pid = child();
+	if (!pid) {
+		prctl(PR_SET_KEEPCAPS, 1);
+		if (child_becomes(BOB) || keep_capabilities(0, cap))
+			_exit(100);
+		if (seen(self->dev, ids))
+			_exit(101);
+		if (keep_capabilities(cap, cap))
+			_exit(102);
+		_exit(seen(self->dev, ids));
+	}
+	EXPECT_EQ(7, reap(pid));
 }
 
 /* CAP_IPC_OWNER in a namespace shows the users that this namespace knows. */

@@ -7,6 +7,9 @@
  */
 #include "ipcdev_test.h"
 
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+
 #define DEPTH	4
 #define MSG_MAX	256
 
@@ -320,18 +323,24 @@ TEST_F(queue, gathers_no_more_than_a_message)
 	struct ipcdev_iovec v[] = {
 		{ PTR(data), MSG_MAX }, { PTR(data), 1 },
 	};
-	long ret;
+	struct ipcdev_transfer t = {
+		.flags = IPCDEV_NONBLOCK,
+		.msg = { .data = PTR(v), .iov_count = 2 },
+	};
 
-	EXPECT_EQ(-EMSGSIZE, send_msg(self->fd, .msg.data = PTR(v),
-				      .msg.iov_count = 2));
+	EXPECT_EQ(-EMSGSIZE, call(self->fd, IPCDEV_IOC_SEND, &t));
+	/* What no call of the system's takes, sent or received. */
 	v[1].len = UINT64_MAX;
-	ret = send_msg(self->fd, .msg.data = PTR(v), .msg.iov_count = 2);
-	EXPECT_TRUE(ret == -EMSGSIZE || ret == -EINVAL);
+	EXPECT_EQ(-EINVAL, call(self->fd, IPCDEV_IOC_SEND, &t));
+	EXPECT_EQ(-EINVAL, call(self->fd, IPCDEV_IOC_RECV, &t));
+	v[1].len = 0x7ffff000;
+	EXPECT_EQ(-EINVAL, call(self->fd, IPCDEV_IOC_SEND, &t));
+	EXPECT_EQ(-EINVAL, call(self->fd, IPCDEV_IOC_RECV, &t));
 	/* Together they are no longer than nothing. */
 	v[0].len = 1ULL << 63;
 	v[1].len = 1ULL << 63;
-	ret = send_msg(self->fd, .msg.data = PTR(v), .msg.iov_count = 2);
-	EXPECT_TRUE(ret == -EMSGSIZE || ret == -EINVAL);
+	EXPECT_EQ(-EINVAL, call(self->fd, IPCDEV_IOC_SEND, &t));
+	EXPECT_EQ(-EINVAL, call(self->fd, IPCDEV_IOC_RECV, &t));
 	EXPECT_EQ(0, object(self->fd).queued);
 }
 
@@ -464,6 +473,10 @@ TEST_F(queue, read_and_write_are_one_message_each)
 	EXPECT_EQ(0, m.tag);
 	ASSERT_EQ(0, send_text(self->fd, "back", 9));
 	EXPECT_EQ(4, sys(read(self->fd, b, sizeof(b))));
+	ASSERT_EQ(2, sys(write(self->fd, "hi", 2)));
+	EXPECT_EQ(0, sys(read(self->fd, b, 0)));
+	EXPECT_EQ(1, object(self->fd).queued);
+	EXPECT_EQ(2, sys(read(self->fd, b, sizeof(b))));
 	/* An empty message is received, an empty write sends none. */
 	EXPECT_EQ(0, sys(write(self->fd, "", 0)));
 	EXPECT_EQ(0, object(self->fd).queued);
@@ -1026,6 +1039,36 @@ TEST_F(create, sender_is_told_in_the_words_of_the_receiver)
 	close(fd);
 }
 
+TEST_F(create, time_is_told_by_the_clock_of_the_receiver)
+{
+	int fd = create_queue(self->dev, .flags = IPCDEV_QUEUE_TIME);
+	const __u64 offset = 1000000000000000;
+	__u64 before;
+	struct ipcdev_msg m;
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	if (!exists("/proc/self/ns/time"))
+		SKIP(return, "no time namespaces");
+	ASSERT_EQ(0, unshare(CLONE_NEWTIME));
+	ASSERT_EQ(0, write_file("/proc/self/timens_offsets",
+				"monotonic 1000000 0"));
+	before = now(CLOCK_MONOTONIC);
+	ASSERT_EQ(0, put(fd, 0, 1));
+	pid = child();
+	if (!pid) {
+		if (get(fd, &m.tag, 8, &m) || m.time_ns < before + offset ||
+		    m.time_ns > now(CLOCK_MONOTONIC))
+			_exit(1);
+		_exit(-put(fd, 0, 2));
+	}
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_EQ(0, get(fd, &m.tag, 8, &m));
+	EXPECT_LE(before, m.time_ns);
+	EXPECT_GE(now(CLOCK_MONOTONIC), m.time_ns);
+	close(fd);
+}
+
 /*
  * A queue that drops its oldest message rather than refuse a new one.
  */
@@ -1103,6 +1146,10 @@ TEST_F(drop_oldest, loss_is_told_once)
 {
 	struct ipcdev_msg m;
 	__u64 tag;
+	struct ipcdev_transfer t = {
+		.flags = IPCDEV_PEEK,
+		.msg = { .data = PTR(&tag), .len = sizeof(tag) },
+	};
 	int i;
 
 	for (i = 0; i < 10; i++)
@@ -1110,7 +1157,9 @@ TEST_F(drop_oldest, loss_is_told_once)
 	/* A receive that fails has told nobody. */
 	EXPECT_EQ(-EMSGSIZE, get(self->fd, &tag, 4, &m));
 	EXPECT_EQ(-EFAULT, get(self->fd, NULL, 8, &m));
-	EXPECT_EQ(7, peek(self->fd, 0));
+	ASSERT_EQ(0, recv_msg(self->fd, &t));
+	EXPECT_EQ(7, tag);
+	EXPECT_EQ(0, t.msg.lost);
 	ASSERT_EQ(0, get(self->fd, &tag, 8, &m));
 	EXPECT_EQ(7, tag);
 	EXPECT_EQ(7, m.lost);
@@ -1426,6 +1475,182 @@ TEST_F(sleepers, batch_that_is_interrupted_tells_what_was_done)
 	EXPECT_EQ(1, call(self->fd, IPCDEV_IOC_SEND_BATCH, &b));
 	EXPECT_EQ(1, object(self->fd).queued);
 	EXPECT_EQ(0, object(self->fd).senders);
+}
+
+/*
+ * A message that a receiver has taken but not got: its copy waits for a page
+ * that userfaultfd(2) withholds.
+ */
+FIXTURE(taken)
+{
+	int dev;
+	int rx;
+	int tx;
+	int go;		/* to be closed, for the page to be there */
+	pid_t receiver;
+};
+
+struct page {
+	int uffd;
+	int go;		/* end of file says that it may be there */
+	char *p;
+};
+
+static bool withhold(struct page *page, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	page->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	page->p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.range.start = PTR(page->p);
+	reg.range.len = size;
+	return page->uffd >= 0 && page->p != MAP_FAILED &&
+	       !ioctl(page->uffd, UFFDIO_API, &api) &&
+	       !ioctl(page->uffd, UFFDIO_REGISTER, &reg);
+}
+
+static void *give(void *arg)
+{
+	struct page *page = arg;
+	struct uffdio_zeropage zero = {
+		.range = { PTR(page->p), sysconf(_SC_PAGESIZE) },
+	};
+	char c;
+
+	if (!read(page->go, &c, 1))
+		ioctl(page->uffd, UFFDIO_ZEROPAGE, &zero);
+	return NULL;
+}
+
+static void receive_slowly(int q, int go)
+{
+	struct ipcdev_transfer t = { .msg.len = 8 };
+	struct page page = { .go = go };
+	pthread_t thread;
+
+	if (!withhold(&page, sysconf(_SC_PAGESIZE)))
+		_exit(100);
+	t.msg.data = PTR(page.p);
+	pthread_create(&thread, NULL, give, &page);
+	_exit(-recv_msg(q, &t));
+}
+
+FIXTURE_SETUP(taken)
+{
+	int q, go[2];
+
+	q = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (q < 0)
+		SKIP(_exit(255), "no userfaultfd: %s", strerror(errno));
+	close(q);
+	self->dev = device();
+	ASSERT_LE(0, self->dev);
+	q = create_queue(self->dev, .depth = 1);
+	ASSERT_LE(0, q);
+	self->rx = dup_handle(q, RIGHT_READ, 0);
+	ASSERT_LE(0, self->rx);
+	self->tx = dup_handle(q, RIGHT_WRITE, 0);
+	ASSERT_LE(0, self->tx);
+	close(q);
+	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
+	self->go = go[1];
+	ASSERT_EQ(0, put(self->tx, 0, 1));
+	self->receiver = child();
+	if (!self->receiver) {
+		close(go[1]);
+		close(self->tx);
+		receive_slowly(self->rx, go[0]);
+	}
+	close(go[0]);
+	until(!object(self->rx).queued);
+	ASSERT_EQ(0, object(self->rx).received);
+}
+
+FIXTURE_TEARDOWN(taken)
+{
+	close(self->rx);
+	close(self->tx);
+	close(self->dev);
+}
+
+TEST_F(taken, is_received_in_the_end)
+{
+	EXPECT_EQ(-EAGAIN, try_take(self->rx));
+	close(self->go);
+	EXPECT_EQ(0, reap(self->receiver));
+	EXPECT_EQ(1, object(self->rx).received);
+	EXPECT_EQ(0, object(self->rx).returned);
+	EXPECT_EQ(-EAGAIN, try_take(self->rx));
+}
+
+TEST_F(taken, is_put_back_for_one_who_is_killed)
+{
+	/* There is room again, though it may come back. */
+	EXPECT_EQ(CAN_WRITE, events(self->tx));
+	EXPECT_EQ(0, try_put(self->tx, 0, 2));
+	EXPECT_EQ(-EAGAIN, try_put(self->tx, 0, 3));
+	ASSERT_EQ(0, kill(self->receiver, SIGKILL));
+	EXPECT_EQ(-SIGKILL, reap(self->receiver));
+	EXPECT_EQ(2, object(self->rx).queued);
+	EXPECT_EQ(1, object(self->rx).returned);
+	EXPECT_EQ(0, object(self->rx).received);
+	EXPECT_EQ(1, try_take(self->rx));
+	EXPECT_EQ(-EAGAIN, try_put(self->tx, 0, 3));
+	EXPECT_EQ(2, try_take(self->rx));
+	EXPECT_EQ(-EAGAIN, try_take(self->rx));
+}
+
+TEST_F(taken, is_handed_from_one_who_is_killed_to_the_next)
+{
+	pid_t next = child();
+
+	if (!next)
+		_exit(take(self->rx));
+	until(object(self->rx).receivers == 1);
+	ASSERT_EQ(0, kill(self->receiver, SIGKILL));
+	EXPECT_EQ(-SIGKILL, reap(self->receiver));
+	EXPECT_EQ(1, reap(next));
+	EXPECT_EQ(0, object(self->rx).queued);
+}
+
+/* While it may come back, the end has not come. */
+TEST_F(taken, is_waited_for_before_the_end)
+{
+	pid_t next = child();
+
+	if (!next) {
+		close(self->tx);
+		close(self->go);
+		_exit(-take(self->rx));
+	}
+	until(object(self->rx).receivers == 1);
+	close(self->tx);
+	self->tx = -1;
+	EXPECT_EQ(0, events(self->rx));
+	EXPECT_EQ(-EAGAIN, try_take(self->rx));
+	EXPECT_EQ(1, object(self->rx).receivers);
+	close(self->go);
+	EXPECT_EQ(0, reap(self->receiver));
+	EXPECT_EQ(EPIPE, reap(next));
+	EXPECT_EQ(POLLHUP, events(self->rx));
+	EXPECT_EQ(-EPIPE, try_take(self->rx));
+}
+
+/* Nobody is left to have it, nor to put it back to. */
+TEST_F(taken, goes_with_its_queue)
+{
+	__u64 id = object(self->rx).id;
+
+	close(self->rx);
+	close(self->tx);
+	self->rx = -1;
+	self->tx = -1;
+	EXPECT_TRUE(listed(self->dev, id));
+	ASSERT_EQ(0, kill(self->receiver, SIGKILL));
+	EXPECT_EQ(-SIGKILL, reap(self->receiver));
+	until(!listed(self->dev, id));
 }
 
 TEST_HARNESS_MAIN

@@ -42,12 +42,14 @@ read_ktap='
 			failed++
 			said = said block "# it ran no test\n"
 		}
-		printf " %d passed, %d failed, %d skipped\n%s", passed, failed, skipped, said
+		printf " %d passed, %d failed, %d skipped (%d s)\n%s",
+			passed, failed, skipped, systime() - start, said
 		print passed + 0, failed + 0, skipped + 0 >> summary
 	}'
 
 for test; do
 	printf '%-16s ' "$test"
+	start=$(date +%s)
 	group=/sys/fs/cgroup/test.$test
 	mkdir -p "$group"
 	{
@@ -55,9 +57,18 @@ for test; do
 			sh "$group" "$limit" "$test" 2>&1
 		echo $? > "$work/status"
 		echo 1 > "$group/cgroup.kill"
-	} | tee "${out:-$work}/$test.tap" | awk -v summary="$work/summary" "$read_ktap"
+	} | tee "${out:-$work}/$test.tap" |
+		awk -v summary="$work/summary" -v start="$start" "$read_ktap"
+	# A status says more than the cases did if it is neither that of success,
+	# nor of a skip, nor of a failure that has been counted.
 	read -r status < "$work/status"
-	[ "$status" != 137 ] || echo "# $test was killed after $limit s"
+	case $status:$(tail -n 1 "$work/summary") in
+	0:* | 4:* | 1:*\ [1-9]*\ *) ;;
+	137:*) echo "# $test was killed, after $limit s at the latest" ;;
+	*)
+		echo "# $test ended with status $status"
+		echo 0 1 0 >> "$work/summary" ;;
+	esac
 done
 
 # shellcheck disable=SC2046 # numbers are words
