@@ -1231,7 +1231,7 @@ TEST_F(sleepers, longest_waiting_receiver_first)
 TEST_F(sleepers, longest_waiting_sender_first)
 {
 	pid_t pid[SLEEPERS];
-	unsigned int i;
+	int i;
 
 	ASSERT_EQ(0, put(self->fd, 0, SLEEPERS));
 	for (i = 0; i < SLEEPERS; i++) {
