@@ -95,9 +95,11 @@ clean: ## remove what was built here
 	$(Q)rm -rf $(B)
 
 dist-clean: clean ## also what is cached outside: packages, the debug kernel
-	$(Q)rm -rf $${IPCDEV_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ipcdev}
+	$(Q)cache=$${IPCDEV_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ipcdev}; \
+		rm -rf "$$cache" 2> /dev/null || sudo rm -rf "$$cache"
 
 help: ## this list
-	@echo 'make TARGET [KERNEL=6.1|6.1-full|6.1-rt|6.12|7.2|debug] [KDIR=...] [T=...]'
+	@echo 'make TARGET [KERNEL=6.1|6.1-full|6.1-rt|6.12|7.2|debug] [KDIR=...]'
+	@echo '            [T="TEST..."] [GUEST="OPTION..."] [V=1]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
