@@ -10,9 +10,14 @@
 #include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
-#include <linux/pagevec.h>
 #include <linux/shmem_fs.h>
+#if IPCDEV_KERNEL < 7000
+#include <linux/pagevec.h>
+#else
+#include <linux/folio_batch.h>
+#endif
 
 #if IPCDEV_KERNEL < 6003
 /* Idmapped mounts spoke through the user namespace before they had a type. */
@@ -100,6 +105,11 @@ static inline void ipcdev_d_instantiate(struct dentry *dentry, struct inode *ino
 #define generic_delete_inode		inode_just_drop
 #endif
 
+/* Where pidfds live since 6.9; before they were anonymous. */
+#ifndef PID_FS_MAGIC
+#define PID_FS_MAGIC	0x50494446
+#endif
+
 #if IPCDEV_KERNEL < 6008
 #define ipcdev_eventfd_signal(ctx)		eventfd_signal(ctx, 1)
 #define ipcdev_receive_fd(file, flags)		receive_fd(file, flags)
@@ -108,9 +118,10 @@ static inline void ipcdev_d_instantiate(struct dentry *dentry, struct inode *ino
 #define ipcdev_receive_fd(file, flags)		receive_fd(file, NULL, flags)
 #endif
 
-static inline struct file *ipcdev_shmem_file(const char *name, loff_t size)
-{
-	return shmem_file_setup(name, size, 0);
-}
+#if IPCDEV_KERNEL < 7000
+#define ipcdev_shmem_file(name, size)	shmem_file_setup(name, size, 0)
+#else
+#define ipcdev_shmem_file(name, size)	shmem_file_setup(name, size, EMPTY_VMA_FLAGS)
+#endif
 
 #endif

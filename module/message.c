@@ -265,12 +265,15 @@ static bool may_travel(struct file *file)
 
 	if (file->f_op == &ipcdev_buffer_fops)
 		return true;
-	/* Names of other objects are regular files too. */
-	if (file->f_inode->i_sb->s_magic == IPCDEVFS_MAGIC)
-		return false;
-	/* Some kernels call anonymous inodes, epoll's for one, regular files. */
-	if (file->f_inode->i_sb->s_magic == ANON_INODE_FS_MAGIC)
+	/* Not every regular file is one: some kernels call anonymous inodes so. */
+	switch (file->f_inode->i_sb->s_magic) {
+	case ANON_INODE_FS_MAGIC:
 		return is_eventfd(file);
+	case IPCDEVFS_MAGIC:
+	case NSFS_MAGIC:
+	case PID_FS_MAGIC:
+		return false;
+	}
 	if (S_ISREG(file->f_inode->i_mode) || S_ISFIFO(file->f_inode->i_mode))
 		return true;
 

@@ -36,6 +36,7 @@ if [ "$root" ]; then
 		mkdir -p "$root$top"
 		mount --bind "$top" "$root$top"
 		mount --bind /dev "$root/dev"
+		mount --bind /proc "$root/proc"
 		exec chroot --userspec "$owner" "$root" "$@"' \
 		sh "$root" "$top" "$(id -u):$(id -g)" "${make[@]}"
 else
