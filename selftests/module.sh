@@ -66,8 +66,11 @@ complain()
 	exit 1
 }
 
-# A field of the module's file, a line for each time that it is there.
-field() { tr '\0' '\n' < "$file" | grep -a "^$1=" | sed "s/^$1=//"; }
+# What the module's file says of itself. Looked for once: the file is large.
+fields=$(tr '\0' '\n' < "$file" | grep -a '^[a-z]*=')
+
+# A field of it, a line for each time that it is there.
+field() { echo "$fields" | sed -n "s/^$1=//p"; }
 
 # refused TEXT...: rmmod must fail, and for the reason that it is in use.
 refused()
