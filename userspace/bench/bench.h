@@ -29,8 +29,11 @@ struct common;
  * @common: what all processes of the run share
  * @size: bytes of each message that will be sent
  * @together: both sides are in one process
+ * @named: names that setup makes stay until teardown, as they must where a
+ *	peer may come later; else they go at once
  * @fd: descriptors, for the method to use as it likes
  * @own: the method's own, @method->link_size bytes, zero at first
+ * @next: not for methods
  *
  * Each process has its own copy from the fork on.
  */
@@ -39,8 +42,10 @@ struct link {
 	struct common *common;
 	size_t size;
 	bool together;
+	bool named;
 	int fd[4];
 	void *own;
+	struct link *next;
 };
 
 /**
@@ -150,8 +155,8 @@ void *shared_memory(size_t size);
 void close_fd(int *fd);
 /* The other side's descriptor, which only a fork has given to this process. */
 void not_mine(const struct end *end, int *fd);
-/* A name that nobody else has. */
-const char *unique(const char *prefix);
+/* A name that nobody else has: of the link's direction, 0 or 1. */
+const char *unique(const struct link *link, const char *prefix, int direction);
 uint64_t now(void);
 
 /*

@@ -119,6 +119,8 @@ const struct method *find_method(const char *name);
 void link_open(struct link *link, const struct method *method,
 	       struct common *common, size_t size, bool together);
 void link_close(struct link *link);
+/* All that are open, lest what outlives processes stays behind. */
+void close_links(void);
 void end_open(struct end *end, struct link *link, int side);
 void end_close(struct end *end);
 /* Ends the run, and tells why: with errno, if that is set. */
@@ -142,6 +144,25 @@ const char *unfit(const struct job *job);
 enum outcome { MEASURED, SKIPPED, FAILED };
 enum outcome run(const struct job *job, struct result *result, char *why,
 		 size_t why_size);
+
+/* survival.c: what becomes of it when things go wrong */
+#define QUESTIONS	7
+
+/**
+ * struct survival - answers that experiments have given
+ * @method: the method
+ * @answers: one to each of the questions; empty if there is none
+ */
+struct survival {
+	char method[24];
+	char answers[QUESTIONS][48];
+};
+
+extern const char *const question_names[QUESTIONS];
+extern const char *const question_about[QUESTIONS];
+
+/* False if the method is not to be had here. */
+bool survive(const struct method *method, struct survival *survival);
 
 /* places.c: the processors for the two sides, as many ways as there are */
 #define PLACES_MAX	3
@@ -173,22 +194,32 @@ struct skipped {
  * struct results - what a file of results holds
  * @rows: what was measured
  * @count: how many rows
- * @skipped: what was not
+ * @survival: answers of experiments
+ * @survival_count: of how many methods
+ * @skipped: what was not measured
  * @skipped_count: how many of these
+ * @machine: lines that tell where, if they were read from a file
  */
 struct results {
 	struct result *rows;
 	size_t count;
+	struct survival *survival;
+	size_t survival_count;
 	struct skipped *skipped;
 	size_t skipped_count;
+	char machine[2048];
 };
 
 void results_add(struct results *results, const struct result *row);
 void results_skip(struct results *results, const struct result *row,
 		  const char *why);
+void results_survive(struct results *results,
+		     const struct survival *survival);
 /* These say what has failed. */
 bool results_write(const struct results *results, const char *path);
 bool results_write_csv(const struct results *results, const char *path);
+
+/* read.c */
 bool results_read(struct results *results, const char *path);
 
 bool is_floor(const struct result *row);
@@ -204,5 +235,40 @@ const struct result *floor_of(const struct results *results,
 
 /* table.c */
 void print_table(const struct results *results, FILE *file);
+void print_survival(const struct results *results, FILE *file);
+
+/*
+ * compare.c: 0 if no median has grown by more than that part of it, 1 if one
+ * has, 2 for trouble
+ */
+int compare(const char *old_path, const char *new_path, double threshold);
+
+/**
+ * struct needs - what somebody wants of a method
+ * @workload: doing this
+ * @size: with messages of so many bytes
+ * @parties: between so many
+ * @crash: must tell of a peer's death, and leave nothing behind
+ * @poll: must be pollable
+ * @boundaries: must keep message boundaries
+ * @descriptors: must carry descriptors
+ * @rights: must tell who may send from who may receive
+ */
+struct needs {
+	const char *workload;
+	size_t size;
+	unsigned int parties;
+	bool crash;
+	bool poll;
+	bool boundaries;
+	bool descriptors;
+	bool rights;
+};
+
+/* advise.c */
+int advise(const char *path, const struct needs *needs);
+
+/* report.c: HTML on standard output */
+int report(const char *path);
 
 #endif /* INTERNAL_H */

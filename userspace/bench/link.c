@@ -32,6 +32,9 @@ static size_t room(const struct link *link)
 	return MAX(link->size, 8) * MAX(link->method->batch, 1);
 }
 
+/* Those that this process has set up itself, and must undo before it ends. */
+static struct link *open_links;
+
 void link_open(struct link *link, const struct method *method,
 	       struct common *common, size_t size, bool together)
 {
@@ -41,10 +44,13 @@ void link_open(struct link *link, const struct method *method,
 		.size = size,
 		.together = together,
 		.fd = { -1, -1, -1, -1 },
+		.next = open_links,
 		.own = calloc(1, method->link_size + 1),
 	};
 	if (!link->own)
 		fail(common, "memory");
+	open_links = link;
+	common->pid[1] = getpid();
 	errno = 0;
 	if (!method->setup(link))
 		return;
@@ -57,11 +63,23 @@ void link_open(struct link *link, const struct method *method,
 
 void link_close(struct link *link)
 {
+	struct link **place = &open_links;
+
+	while (*place && *place != link)
+		place = &(*place)->next;
+	if (*place)
+		*place = link->next;
 	if (link->method->teardown)
 		link->method->teardown(link);
 	for (size_t i = 0; i < ARRAY_SIZE(link->fd); i++)
 		close_fd(&link->fd[i]);
 	free(link->own);
+}
+
+void close_links(void)
+{
+	while (open_links)
+		link_close(open_links);
 }
 
 static void *memory(struct link *link)

@@ -55,12 +55,11 @@ struct setting {
 
 static const struct setting settings[WORKLOADS] = {
 	[ROUNDTRIP] = {
-		{ 0, 8, 64, 256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, END }, { 1 },
+		{ 0, 64, KIB, 4 * KIB, 16 * KIB, 64 * KIB, END }, { 1 },
 		{ 0, 64, END }, { 1 }, 200,
 	},
 	[STREAM] = {
-		{ 64, 256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB,
-		  KIB * KIB, END }, { 1 },
+		{ 64, KIB, 4 * KIB, 16 * KIB, 64 * KIB, KIB * KIB, END }, { 1 },
 		{ 64, 64 * KIB, END }, { 1 }, 200,
 	},
 	[FANIN] = {
@@ -68,12 +67,12 @@ static const struct setting settings[WORKLOADS] = {
 		{ 64, END }, { 4 }, 2048,
 	},
 	[FANOUT] = {
-		{ 64, 4 * KIB, END }, { 1, 2, 4, 8, 16 },
-		{ 64, END }, { 4 }, 50,
+		{ 4 * KIB, END }, { 1, 2, 4, 8, 16 },
+		{ 4 * KIB, END }, { 4 }, 50,
 	},
 	[SETUP] = {
 		{ 64, END }, { 1 },
-		{ 64, END }, { 1 }, 50,
+		{ 64, END }, { 1 }, 100,
 	},
 	[WAKEUP] = {
 		{ 64, END }, { 1 },
@@ -103,6 +102,7 @@ static const struct setting settings[WORKLOADS] = {
  * @count: operations of each repeat; 0 for those of the workload
  * @instructions: the clock counts instructions
  * @quick: fewer sizes and parties
+ * @survival: try out what becomes of it when things go wrong
  * @progress: tell a machine how far we are
  */
 struct options {
@@ -119,6 +119,7 @@ struct options {
 	unsigned int count;
 	bool instructions;
 	bool quick;
+	bool survival;
 	bool progress;
 };
 
@@ -135,6 +136,9 @@ struct list {
 static void show_usage(FILE *file)
 {
 	fputs("usage: ipcdev-bench [OPTION]...\n"
+	      "       ipcdev-bench report RESULTS.json > REPORT.html\n"
+	      "       ipcdev-bench compare OLD.json NEW.json [PERCENT]\n"
+	      "       ipcdev-bench advise RESULTS.json [NEED]...\n"
 	      "\n"
 	      "Measures ways for two processes to talk to each other.\n"
 	      "\n"
@@ -154,7 +158,10 @@ static void show_usage(FILE *file)
 	      "      --mode NAME        what the results say of how they were taken\n"
 	      "      --progress         lines that tell how far it is, for a program\n"
 	      "  -l, --list             the methods and workloads\n"
-	      "  -h, --help\n", file);
+	      "  -h, --help\n"
+	      "\n"
+	      "NEEDs are roundtrip (the default), stream, fanin or fanout; size=BYTES,\n"
+	      "parties=N, crash, poll, boundaries, descriptors, rights.\n", file);
 }
 
 static noreturn void misuse(const char *what, const char *value)
@@ -232,6 +239,8 @@ static void show_list(void)
 	puts("\nWorkloads:");
 	for (size_t i = 0; i < WORKLOADS; i++)
 		printf("  %-16s  %s\n", workload_names[i], workload_about[i]);
+	printf("  %-16s  %s\n", "survival",
+	       "what becomes of it when things go wrong, by experiment");
 }
 
 static void add_job(struct list *list, struct job *job)
@@ -299,7 +308,7 @@ static void add_workload(struct list *list, const struct options *options,
 		.instructions = options->instructions,
 		.placement = place->name,
 		.cpu = { place->cpu[0], place->cpu[1] },
-		.repeats = workload == MEMORY ? 1 : options->repeats,
+		.repeats = options->repeats,
 	};
 
 	for (; *parties; parties++) {
@@ -376,7 +385,7 @@ static bool measure(const struct options *options, struct results *results)
 	bool good = true;
 
 	plan(&list, options);
-	if (!list.count)
+	if (!list.count && !options->survival)
 		misuse("nothing to do", "see --list");
 	for (size_t i = 0; i < list.count; i++) {
 		const struct job *job = &list.jobs[i];
@@ -399,10 +408,41 @@ static bool measure(const struct options *options, struct results *results)
 				job->size, job->parties, job->cgroup, why);
 		}
 	}
-	show_progress(options, list.count, list.count,
-		      &list.jobs[list.count - 1], start);
+	if (list.count)
+		show_progress(options, list.count, list.count,
+			      &list.jobs[list.count - 1], start);
 	free(list.jobs);
 	return good;
+}
+
+static void try_survival(const struct options *options,
+			 struct results *results)
+{
+	for (size_t i = 0; i < method_count; i++) {
+		struct survival survival;
+
+		if (!wanted(options->methods, methods[i]->name) ||
+		    methods[i]->floor)
+			continue;
+		if (survive(methods[i], &survival))
+			results_survive(results, &survival);
+	}
+}
+
+/* What matches nothing is a slip of the pen. */
+static void check_names(const struct options *options)
+{
+	bool found = wanted(options->workloads, "survival");
+
+	for (size_t i = 0; i < WORKLOADS; i++)
+		found |= wanted(options->workloads, workload_names[i]);
+	if (!found)
+		misuse("no such workload", options->workloads);
+	found = false;
+	for (size_t i = 0; i < method_count; i++)
+		found |= wanted(options->methods, methods[i]->name);
+	if (!found)
+		misuse("no such method", options->methods);
 }
 
 static void parse(struct options *options, int argc, char **argv)
@@ -493,8 +533,68 @@ static void parse(struct options *options, int argc, char **argv)
 	}
 	if (optind != argc)
 		misuse("what is this", argv[optind]);
+	check_names(options);
+	options->survival = wanted(options->workloads, "survival");
 	if (!options->mode)
 		options->mode = options->instructions ? "deterministic" : "native";
+}
+
+static int do_advise(int argc, char **argv)
+{
+	struct needs needs = { .workload = "roundtrip", .size = 64, .parties = 1 };
+	const struct {
+		const char *name;
+		bool *need;
+	} table[] = {
+		{ "crash", &needs.crash },
+		{ "poll", &needs.poll },
+		{ "boundaries", &needs.boundaries },
+		{ "descriptors", &needs.descriptors },
+		{ "rights", &needs.rights },
+	};
+
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+		bool known = false;
+		char *end;
+
+		for (size_t k = 0; k < ARRAY_SIZE(table); k++) {
+			if (!strcmp(word, table[k].name))
+				known = *table[k].need = true;
+		}
+		for (size_t k = 0; k < WORKLOADS; k++) {
+			if (strcmp(word, workload_names[k]))
+				continue;
+			needs.workload = word;
+			known = true;
+		}
+		if (!strncmp(word, "size=", 5)) {
+			needs.size = parse_size(word + 5, &end);
+			known = !*end;
+		} else if (!strncmp(word, "parties=", 8)) {
+			needs.parties = one_number(word + 8, PARTIES_MAX);
+			known = true;
+		}
+		if (!known)
+			misuse("what need is this", word);
+	}
+	return advise(argv[0], &needs);
+}
+
+/* A first word that is no option says what to do with earlier results. */
+static int use_results(int argc, char **argv)
+{
+	const char *what = argv[0];
+
+	if (!strcmp(what, "report") && argc == 2)
+		return report(argv[1]);
+	if (!strcmp(what, "advise") && argc >= 2)
+		return do_advise(argc - 1, argv + 1);
+	if (!strcmp(what, "compare") && (argc == 3 || argc == 4))
+		return compare(argv[1], argv[2],
+			       argc == 4 ? one_number(argv[3], 1000) / 100.0 : 0.05);
+	show_usage(stderr);
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -503,9 +603,14 @@ int main(int argc, char **argv)
 	struct results results = { 0 };
 	bool good;
 
+	if (argc > 1 && *argv[1] != '-')
+		return use_results(argc - 1, argv + 1);
 	parse(&options, argc, argv);
 	good = measure(&options, &results);
+	if (options.survival)
+		try_survival(&options, &results);
 	print_table(&results, stdout);
+	print_survival(&results, stdout);
 	if (options.json && !results_write(&results, options.json))
 		good = false;
 	if (options.csv && !results_write_csv(&results, options.csv))

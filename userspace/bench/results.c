@@ -41,6 +41,13 @@ void results_skip(struct results *results, const struct result *row,
 	snprintf(skipped->why, sizeof(skipped->why), "%s", why);
 }
 
+void results_survive(struct results *results, const struct survival *survival)
+{
+	results->survival = grow(results->survival, results->survival_count,
+				 sizeof(*survival));
+	results->survival[results->survival_count++] = *survival;
+}
+
 /* Writing. */
 
 static void put_string(FILE *file, const char *text)
@@ -157,6 +164,17 @@ bool results_write(const struct results *results, const char *path)
 	for (size_t i = 0; i < results->count; i++) {
 		put_row(file, &results->rows[i]);
 		fputs(i + 1 < results->count ? ",\n" : "\n", file);
+	}
+	fputs("\t],\n\t\"survival\": [\n", file);
+	for (size_t i = 0; i < results->survival_count; i++) {
+		const struct survival *survival = &results->survival[i];
+
+		fprintf(file, "\t\t{\"method\": \"%s\"", survival->method);
+		for (size_t k = 0; k < QUESTIONS; k++) {
+			fprintf(file, ", \"%s\": ", question_names[k]);
+			put_string(file, survival->answers[k]);
+		}
+		fputs(i + 1 < results->survival_count ? "},\n" : "}\n", file);
 	}
 	fputs("\t],\n\t\"skipped\": [\n", file);
 	for (size_t i = 0; i < results->skipped_count; i++) {

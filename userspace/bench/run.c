@@ -94,7 +94,7 @@ static bool await(pid_t pid)
 	return info.si_pid == pid;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_samples(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a;
 	uint64_t y = *(const uint64_t *)b;
@@ -112,7 +112,7 @@ static void digest(struct result *result, uint64_t *samples, double *medians)
 {
 	size_t count = result->count;
 
-	qsort(samples, count, sizeof(*samples), compare);
+	qsort(samples, count, sizeof(*samples), compare_samples);
 	result->min = samples[0];
 	result->max = samples[count - 1];
 	result->p99 = quantile(samples, count, 0.99);
@@ -196,7 +196,7 @@ enum outcome run(const struct job *job, struct result *result, char *why,
 			goto out;
 		memcpy(all + result->count, common->samples,
 		       common->count * sizeof(*all));
-		qsort(common->samples, common->count, sizeof(*all), compare);
+		qsort(common->samples, common->count, sizeof(*all), compare_samples);
 		medians[i] = quantile(common->samples, common->count, 0.5);
 		result->count += common->count;
 	}

@@ -156,3 +156,16 @@ void print_table(const struct results *results, FILE *file)
 	      "       ipcdev's own left aside; /floor: of the least that it can cost\n",
 	      file);
 }
+
+void print_survival(const struct results *results, FILE *file)
+{
+	if (!results->survival_count)
+		return;
+	for (size_t q = 0; q < QUESTIONS; q++) {
+		fprintf(file, "\n%s: %s?\n", question_names[q],
+			question_about[q]);
+		for (size_t i = 0; i < results->survival_count; i++)
+			fprintf(file, "  %-16s  %s\n", results->survival[i].method,
+				results->survival[i].answers[q]);
+	}
+}

@@ -84,12 +84,12 @@ void not_mine(const struct end *end, int *fd)
 		close_fd(fd);
 }
 
-const char *unique(const char *prefix)
+const char *unique(const struct link *link, const char *prefix, int direction)
 {
 	static char name[64];
-	static unsigned int number;
 
-	snprintf(name, sizeof(name), "%s-%d-%u", prefix, getpid(), number++);
+	snprintf(name, sizeof(name), "%s-%d-%p-%d", prefix,
+		 link->common->pid[1], (void *)link, direction);
 	return name;
 }
 

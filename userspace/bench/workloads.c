@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -41,7 +42,7 @@ const char *const workload_about[WORKLOADS] = {
 /* Messages that are filled and checked wholly before anything is measured. */
 #define WARM		SLOTS
 /* Idle links that share what counting memory by pages has of errors. */
-#define IDLE		256
+#define IDLE		400
 
 /* Numbers of messages tell their sender, and replies from requests. */
 #define SENDER(n)	((uint64_t)(n) << 48)
@@ -51,7 +52,7 @@ const char *const workload_about[WORKLOADS] = {
  * struct act - what a process needs to play its part
  * @common: what all processes of the run share
  * @job: what is measured
- * @links: the links
+ * @links: the links; static, because they are closed after all else
  * @index: which of several parties this is
  * @clock: what reading the clock costs
  */
@@ -235,7 +236,7 @@ static void answer(struct act *act)
 
 static void roundtrip(struct act *act)
 {
-	struct link link;
+	static struct link link;
 	struct end end;
 
 	act->links = &link;
@@ -329,7 +330,7 @@ static void stream_apart(struct act *act)
 	unsigned int length = stream_length(act);
 	unsigned int batch = MAX(act->job->method->batch, 1);
 	uint64_t begin = 0;
-	struct link link;
+	static struct link link;
 	struct end end;
 
 	act->links = &link;
@@ -408,7 +409,7 @@ static void fanin(struct act *act)
 	unsigned int warm = WARM * act->job->parties;
 	unsigned int all = total(act) * act->job->parties;
 	struct epoll_event event = { .events = EPOLLIN };
-	struct link link[PARTIES_MAX];
+	static struct link link[PARTIES_MAX];
 	struct end end[PARTIES_MAX];
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t begin = 0;
@@ -470,7 +471,7 @@ static void fanout(struct act *act)
 {
 	unsigned int parties = act->job->parties;
 	atomic_uint *done = &act->common->done;
-	struct link link[PARTIES_MAX];
+	static struct link link[PARTIES_MAX];
 	struct end end[PARTIES_MAX];
 
 	open_links(act, link, parties);
@@ -501,7 +502,7 @@ static void fanout(struct act *act)
 
 static void setup(struct act *act)
 {
-	unsigned int warm = 8;
+	unsigned int warm = WARM;
 
 	for (unsigned int i = 0; i < act->job->count + warm; i++) {
 		struct end from, to;
@@ -542,7 +543,7 @@ static void poke(struct act *act)
 
 static void wakeup(struct act *act)
 {
-	struct link link;
+	static struct link link;
 	struct end end;
 
 	act->links = &link;
@@ -570,9 +571,13 @@ static void wakeup(struct act *act)
 
 static uint64_t charged(struct act *act)
 {
-	FILE *file = fopen(CGROUP "/memory.current", "r");
+	struct timespec settle = { .tv_nsec = 200000000 };
 	unsigned long long bytes;
+	FILE *file;
 
+	/* What earlier processes have freed is taken off with some delay. */
+	nanosleep(&settle, NULL);
+	file = fopen(CGROUP "/memory.current", "r");
 	if (!file || fscanf(file, "%llu", &bytes) != 1)
 		fail(act->common, "memory.current");
 	fclose(file);
@@ -622,6 +627,8 @@ void do_workload(struct common *common, const struct job *job)
 	read_clock(&act);
 	plays[job->workload](&act);
 	common->finished = true;
+	signal(SIGCHLD, SIG_DFL);
+	close_links();
 	_exit(0);
 }
 

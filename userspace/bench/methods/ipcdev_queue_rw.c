@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <unistd.h>
 
 #include "ipcdev_queue.h"
@@ -10,7 +11,11 @@ static int put(struct end *end, size_t len)
 
 static int get(struct end *end, size_t len)
 {
-	return read(end->fd, end->in, len) == (ssize_t)len ? 0 : -1;
+	ssize_t done = read(end->fd, end->in, len);
+
+	if (done >= 0 && done != (ssize_t)len)
+		errno = done ? EMSGSIZE : EPIPE;
+	return done == (ssize_t)len ? 0 : -1;
 }
 
 const struct method ipcdev_queue_rw_method = {

@@ -99,13 +99,17 @@ static int get(struct end *end, size_t len)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
+	ssize_t done;
 	int memfd;
 
 	(void)len;
 	if (end->in)
 		munmap(end->in, size);
 	end->in = NULL;
-	if (recvmsg(end->fd, &msg, MSG_CMSG_CLOEXEC) < 0)
+	done = recvmsg(end->fd, &msg, MSG_CMSG_CLOEXEC);
+	if (!done)
+		errno = EPIPE;
+	if (done <= 0)
 		return -1;
 	if (control.header.cmsg_type != SCM_RIGHTS) {
 		errno = EBADMSG;

@@ -5,13 +5,16 @@
 
 #include "bench.h"
 
-static int open_both(struct link *link, int fd[2])
+#define NAME		"/ipcdev-bench"
+
+static int open_both(struct link *link, int direction)
 {
 	struct mq_attr attr = {
 		.mq_maxmsg = 10,
 		.mq_msgsize = MAX(link->size, 8),
 	};
-	const char *name = unique("/ipcdev-bench");
+	const char *name = unique(link, NAME, direction);
+	int *fd = link->fd + 2 * direction;
 
 	fd[0] = mq_open(name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
 			&attr);
@@ -22,15 +25,22 @@ static int open_both(struct link *link, int fd[2])
 	if (fd[0] < 0)
 		return -1;
 	fd[1] = mq_open(name, O_WRONLY | O_CLOEXEC);
-	mq_unlink(name);
+	if (!link->named)
+		mq_unlink(name);
 	return fd[1] < 0 ? -1 : 0;
 }
 
 static int setup(struct link *link)
 {
-	if (open_both(link, link->fd) || open_both(link, link->fd + 2))
+	if (open_both(link, 0) || open_both(link, 1))
 		return -1;
 	return 0;
+}
+
+static void teardown(struct link *link)
+{
+	for (int i = 0; link->named && i < 2; i++)
+		mq_unlink(unique(link, NAME, i));
 }
 
 static int put(struct end *end, size_t len)
@@ -53,6 +63,7 @@ const struct method posix_mq_method = {
 	.polled = true,
 	.many_senders = true,
 	.setup = setup,
+	.teardown = teardown,
 	.attach = pair_attach,
 	.send = put,
 	.recv = get,

@@ -5,6 +5,8 @@
 
 #include "ring.h"
 
+#define NAME		"/ipcdev-bench"
+
 static size_t one_size(const struct link *link)
 {
 	size_t place = (link->size + 63) & ~63ul;
@@ -30,13 +32,14 @@ void rings_use(struct link *link, void *memory)
 
 int rings_setup(struct link *link)
 {
-	const char *name = unique("/ipcdev-bench");
+	const char *name = unique(link, NAME, 0);
 	int fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	void *memory = MAP_FAILED;
 
 	if (fd < 0)
 		return -1;
-	shm_unlink(name);
+	if (!link->named)
+		shm_unlink(name);
 	if (!ftruncate(fd, rings_size(link)))
 		memory = mmap(NULL, rings_size(link), PROT_READ | PROT_WRITE,
 			      MAP_SHARED, fd, 0);
@@ -53,4 +56,6 @@ void rings_teardown(struct link *link)
 
 	if (rings->map)
 		munmap(rings->map, rings->size);
+	if (link->named)
+		shm_unlink(unique(link, NAME, 0));
 }

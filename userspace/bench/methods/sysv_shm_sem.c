@@ -10,6 +10,7 @@
 struct own {
 	struct rings rings;
 	int sems;
+	int shm;
 };
 
 static int setup(struct link *link)
@@ -17,16 +18,16 @@ static int setup(struct link *link)
 	unsigned short values[] = { 0, PLACES, 0, PLACES };
 	struct own *own = link->own;
 	void *memory;
-	int shm;
 
 	own->sems = semget(IPC_PRIVATE, 4, IPC_CREAT | 0600);
 	if (own->sems < 0 || semctl(own->sems, 0, SETALL, values))
 		return -1;
-	shm = shmget(IPC_PRIVATE, rings_size(link), IPC_CREAT | 0600);
-	if (shm < 0)
+	own->shm = shmget(IPC_PRIVATE, rings_size(link), IPC_CREAT | 0600);
+	if (own->shm < 0)
 		return -1;
-	memory = shmat(shm, NULL, 0);
-	shmctl(shm, IPC_RMID, NULL);
+	memory = shmat(own->shm, NULL, 0);
+	if (!link->named)
+		shmctl(own->shm, IPC_RMID, NULL);
 	if (memory == (void *)-1)
 		return -1;
 	rings_use(link, memory);
@@ -41,6 +42,8 @@ static void teardown(struct link *link)
 		shmdt(own->rings.map);
 	if (own->sems >= 0)
 		semctl(own->sems, 0, IPC_RMID);
+	if (link->named)
+		shmctl(own->shm, IPC_RMID, NULL);
 }
 
 static int change(struct end *end, int sem, int by)

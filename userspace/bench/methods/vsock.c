@@ -7,6 +7,16 @@
 
 #include "bench.h"
 
+/* A message must fit in what the receiver offers, 256 KiB unless it says so. */
+static void make_room(int fd, size_t size)
+{
+	uint64_t room = MAX(2 * size, 256 * 1024);
+
+	setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &room,
+		   sizeof(room));
+	setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &room, sizeof(room));
+}
+
 static int setup(struct link *link)
 {
 	struct sockaddr_vm address = {
@@ -20,6 +30,8 @@ static int setup(struct link *link)
 	if (listener < 0)
 		return -1;
 	link->fd[0] = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	make_room(listener, link->size);
+	make_room(link->fd[0], link->size);
 	if (link->fd[0] < 0 ||
 	    bind(listener, (void *)&address, sizeof(address)) ||
 	    listen(listener, 1) ||
