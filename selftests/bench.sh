@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# ipcdev-bench: each method once, at a small count, and what is done with the
+# results. In KTAP.
+#
+# The tests are functions, called by their names.
+# shellcheck disable=SC2317
+
+tests="list methods files survival compare advise report usage"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+results=$tmp/results.json
+
+# complain TEXT...: ends the test.
+complain()
+{
+	echo "# $*"
+	exit 1
+}
+
+# What every kernel that we support has: to be skipped is to fail.
+everywhere="pipe fifo unix-stream unix-seqpacket unix-dgram tcp posix-mq \
+sysv-msg sysv-shm-sem shm-futex shm-sem shm-eventfd shm-spin memfd-unix signal \
+signalfd eventfd process-vm vmsplice ipcdev-queue ipcdev-queue-rw \
+ipcdev-batch16 ipcdev-slice"
+
+list()
+{
+	ipcdev-bench --list > "$tmp/list" || complain "--list fails"
+	for method in $everywhere; do
+		grep -q "^  $method " "$tmp/list" || complain "$method is not listed"
+	done
+}
+
+methods()
+{
+	ipcdev-bench -q -r 1 -c 10 -p one,same -g memcg \
+		-w roundtrip,stream,fanin,fanout,setup,wakeup -j "$results" \
+		--csv "$tmp/results.csv" > "$tmp/table" 2> "$tmp/err" ||
+		complain "$(cat "$tmp/err")"
+	for method in $everywhere; do
+		grep -q "\"method\": \"$method\", .*\"median\"" "$results" ||
+			complain "$method was not measured: $(grep "SKIP $method" "$tmp/err")"
+	done
+}
+
+files()
+{
+	for key in method workload size parties mode unit min median p99 repeats; do
+		[ "$(grep -c "\"median\"" "$results")" = \
+		  "$(grep "\"median\"" "$results" | grep -c "\"$key\": ")" ] ||
+			complain "rows lack $key"
+	done
+	[ "$(grep -c "\"median\"" "$results")" = \
+	  "$(($(wc -l < "$tmp/results.csv") - 1))" ] ||
+		complain "CSV and JSON differ in the number of rows"
+}
+
+survival()
+{
+	ipcdev-bench -w survival -m pipe,posix-mq,ipcdev-queue > "$tmp/out" ||
+		complain "it fails"
+	grep -A 3 '^death' "$tmp/out" | grep -q 'ipcdev-queue *yes: EPIPE' ||
+		complain "a sender's death goes unnoticed: $(cat "$tmp/out")"
+	grep -A 3 '^left' "$tmp/out" | grep -q 'ipcdev-queue *nothing' ||
+		complain "something is left behind: $(cat "$tmp/out")"
+}
+
+compare()
+{
+	ipcdev-bench compare "$results" "$results" > "$tmp/out" ||
+		complain "differs from itself: $(cat "$tmp/out")"
+	sed 's/"median": /&9/' "$results" > "$tmp/worse.json"
+	! ipcdev-bench compare "$results" "$tmp/worse.json" > "$tmp/out" ||
+		complain "a regression goes unnoticed"
+	grep -q REGRESSION "$tmp/out" || complain "which regression?"
+}
+
+advise()
+{
+	ipcdev-bench advise "$results" stream size=64 > "$tmp/out" ||
+		complain "it fails"
+	grep -q '^  pipe ' "$tmp/out" || complain "where is pipe? $(cat "$tmp/out")"
+}
+
+report()
+{
+	ipcdev-bench report "$results" > "$tmp/out" || complain "it fails"
+	grep -q '<td>pipe' "$tmp/out" || complain "no pipe in the report"
+	grep -q '</html>' "$tmp/out" || complain "the report has no end"
+}
+
+usage()
+{
+	for wrong in '-r 0' '-s x' '-x' 'what' '-m nothing'; do
+		# shellcheck disable=SC2086 # words
+		ipcdev-bench $wrong > "$tmp/out" 2> "$tmp/err"
+		[ $? = 2 ] || complain "accepts $wrong"
+		[ -s "$tmp/err" ] || complain "is silent about $wrong"
+	done
+}
+
+echo TAP version 13
+# shellcheck disable=SC2086 # words
+set -- $tests
+echo "1..$#"
+number=0
+failed=0
+for test; do
+	number=$((number + 1))
+	if ("$test"); then
+		echo "ok $number $test"
+	else
+		echo "not ok $number $test"
+		failed=1
+	fi
+done
+exit $failed
