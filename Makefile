@@ -6,6 +6,8 @@ KERNEL ?= 6.1
 # Options for qemu/run.sh, and which of the tests to run (none: all).
 GUEST ?=
 T ?=
+# Options for ipcdev-bench.
+BENCH ?=
 
 DESTDIR ?=
 PREFIX ?= /usr/local
@@ -30,7 +32,7 @@ module_dir := $(B)/module/$(kernel_name)
 quietly = $(if $(V),,qemu/progress.sh "$(1)")
 
 .PHONY: all module userspace selftests guest run shell check check-debug \
-	check-kernels lint install clean dist-clean help
+	check-kernels bench bench-smp lint install clean dist-clean help
 
 all: module userspace selftests ## build the module, the user space and the tests
 
@@ -84,6 +86,17 @@ check-kernels: ## the same on each kernel that we support
 	$(Q)set -e; for kernel in 6.1 6.1-full 6.1-rt 6.12 7.2; do \
 		$(MAKE) check KERNEL=$$kernel; \
 	done
+
+# Unless another is asked for: the 6.1 that has a binder to compare with.
+bench bench-smp: bench_kernel = $(if $(filter file,$(origin KERNEL)),6.1-full,$(KERNEL))
+
+bench: ## measure every IPC method in the guest, in instructions (BENCH="-q": quickly)
+	$(Q)$(MAKE) guest KERNEL=$(bench_kernel)
+	$(Q)qemu/bench.sh deterministic $(bench_kernel) "$(GUEST)" $(BENCH)
+
+bench-smp: ## the same on two processors, in time, for ratios only
+	$(Q)$(MAKE) guest KERNEL=$(bench_kernel)
+	$(Q)qemu/bench.sh smp $(bench_kernel) "$(GUEST)" $(BENCH)
 
 lint: ## run all checkers over all sources; there must be no findings
 	$(Q)qemu/lint.sh $(kernel_or_tree)

@@ -12,6 +12,15 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 results=$tmp/results.json
 
+# Its build and its methods are seen elsewhere; there is nothing to be measured.
+case $(uname -r) in
+*debug*)
+	echo "TAP version 13"
+	echo "1..1"
+	echo "ok 1 # SKIP a debug kernel is no place to measure"
+	exit ;;
+esac
+
 # complain TEXT...: ends the test.
 complain()
 {

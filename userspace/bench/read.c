@@ -68,19 +68,18 @@ static void find_string(const char *text, const char *end, const char *key,
 }
 
 /* A field of the row is called as its key is. */
-#define STRING(field)	find_string(at, end, #field, row.field, sizeof(row.field))
 #define NUMBER(field)	(row.field = find_number(at, end, #field))
 
 static void read_row(struct results *results, const char *at, const char *end)
 {
 	struct result row = { 0 };
 
-	STRING(method);
-	STRING(workload);
-	STRING(mode);
-	STRING(unit);
-	STRING(cgroup);
-	STRING(placement);
+	find_string(at, end, "method", row.method, sizeof(row.method));
+	find_string(at, end, "workload", row.workload, sizeof(row.workload));
+	find_string(at, end, "mode", row.mode, sizeof(row.mode));
+	find_string(at, end, "unit", row.unit, sizeof(row.unit));
+	find_string(at, end, "cgroup", row.cgroup, sizeof(row.cgroup));
+	find_string(at, end, "placement", row.placement, sizeof(row.placement));
 	NUMBER(size);
 	NUMBER(parties);
 	NUMBER(repeats);
@@ -99,7 +98,7 @@ static void read_survival(struct results *results, const char *at,
 {
 	struct survival row = { 0 };
 
-	STRING(method);
+	find_string(at, end, "method", row.method, sizeof(row.method));
 	for (size_t i = 0; i < QUESTIONS; i++)
 		find_string(at, end, question_names[i], row.answers[i],
 			    sizeof(row.answers[i]));
@@ -112,8 +111,8 @@ static void read_skipped(struct results *results, const char *at,
 	struct result row = { 0 };
 	char why[160];
 
-	STRING(method);
-	STRING(workload);
+	find_string(at, end, "method", row.method, sizeof(row.method));
+	find_string(at, end, "workload", row.workload, sizeof(row.workload));
 	NUMBER(size);
 	find_string(at, end, "why", why, sizeof(why));
 	results_skip(results, &row, why);
