@@ -6,6 +6,7 @@
 #include "ipcdev_test.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 FIXTURE(stress)
 {
@@ -38,6 +39,7 @@ struct crowd {
 	pthread_t sender[SENDERS];
 	pthread_t receiver[RECEIVERS];
 	unsigned char *seen;		/* by sender and number */
+	sem_t ended;			/* posted by each receiver at its end */
 	const char *wrong;		/* what went wrong, if it did */
 };
 
@@ -118,17 +120,16 @@ static void *recv_all(void *arg)
 		n = call(c->q, IPCDEV_IOC_RECV_BATCH, &b);
 		if (n <= 0) {
 			c->wrong = "a message was not received";
-			return NULL;
+			goto out;
 		}
 		for (i = 0; i < n; i++) {
 			unsigned int sender = payload[i] >> 32;
 			int nr = (int)payload[i], *before;
 
 			if (payload[i] == NO_MORE) {
-				/* The others' are behind it, if any. */
 				if (i + 1 < n)
 					c->wrong = "a message after the last";
-				return NULL;
+				goto out;
 			}
 			if (m[i].tag != payload[i] ||
 			    m[i].prio != prio_of(sender, nr))
@@ -142,6 +143,9 @@ static void *recv_all(void *arg)
 				c->wrong = "a message came twice";
 		}
 	}
+out:
+	sem_post(&c->ended);
+	return NULL;
 }
 
 static const char *run_crowd(struct crowd *c)
@@ -151,6 +155,7 @@ static const char *run_crowd(struct crowd *c)
 	const char *wrong = NULL;
 
 	c->seen = calloc(1, total);
+	sem_init(&c->ended, 0, 0);
 	for (i = 0; i < SENDERS + RECEIVERS; i++) {
 		member[i].crowd = c;
 		member[i].nr = i % SENDERS;
@@ -160,17 +165,23 @@ static const char *run_crowd(struct crowd *c)
 	}
 	for (i = 0; i < SENDERS; i++)
 		pthread_join(c->sender[i], NULL);
-	/* Whoever gets one of these, after all others, has done its part. */
+	/*
+	 * Whoever gets one of these, after all others, has done its part. One at
+	 * a time: a receiver that is filling a batch would take the next as well.
+	 */
+	until(c->wrong || object(c->q).queued == 0);
 	for (i = 0; i < RECEIVERS && !wrong; i++) {
-		until(c->wrong || object(c->q).queued == 0);
 		if (put(c->q, 0, NO_MORE))
 			wrong = "the end was not sent";
+		else
+			sem_wait(&c->ended);
 	}
 	for (i = 0; i < RECEIVERS; i++)
 		pthread_join(c->receiver[i], NULL);
 	for (i = 0; i < total && !c->wrong; i++)
 		if (!c->seen[i])
 			wrong = "a message was lost";
+	sem_destroy(&c->ended);
 	free(c->seen);
 	return c->wrong ?: wrong;
 }
