@@ -53,7 +53,7 @@ enum ipcdev_type {
 #define IPCDEV_NONBLOCK		0x1	/* EAGAIN instead of sleeping */
 #define IPCDEV_DEADLINE_MONOTONIC 0x2	/* ETIMEDOUT past deadline_ns */
 #define IPCDEV_DEADLINE_REALTIME  0x4	/* the same on CLOCK_REALTIME */
-#define IPCDEV_PEEK		0x8	/* RECV: look, do not take */
+#define IPCDEV_PEEK		0x8	/* RECV: do not take. REPLY: do not answer */
 
 /**
  * struct ipcdev_info - the module's limits and what the caller has used
@@ -159,7 +159,7 @@ struct ipcdev_create_queue {
  * @queued: queue: messages that it holds now
  * @receivers: queue: callers now asleep for a message
  * @senders: queue: callers now asleep for room
- * @reserved: zero
+ * @calls: queue: calls received and not answered yet
  * @queued_bytes: queue: bytes of payload that it holds now
  * @created_ns: CLOCK_REALTIME of its creation
  * @sent: queue: messages accepted
@@ -191,7 +191,7 @@ struct ipcdev_stat {
 	__u32 queued;
 	__u32 receivers;
 	__u32 senders;
-	__u32 reserved;
+	__u32 calls;
 	__aligned_u64 queued_bytes;
 	__aligned_u64 created_ns;
 	__aligned_u64 sent;
@@ -356,6 +356,7 @@ struct ipcdev_slice {
 /* Flags of one message, told to the receiver. */
 #define IPCDEV_MSG_CREDS	0x100	/* pid, uid and gid are valid */
 #define IPCDEV_MSG_TIME		0x200	/* time_ns is valid */
+#define IPCDEV_MSG_CALL		0x400	/* the sender sleeps for a reply */
 
 /**
  * struct ipcdev_msg - a message
@@ -377,6 +378,14 @@ struct ipcdev_slice {
  * @uid: received: the sender's effective user, if IPCDEV_MSG_CREDS
  * @gid: received: the sender's effective group, if IPCDEV_MSG_CREDS
  * @lost: received: messages dropped since the last one that was received
+ * @token: received, if IPCDEV_MSG_CALL: what names the caller in a reply; 0 in
+ *	a peek. Replied: the token of the call that this answers. Sent: zero
+ * @error: replied: 0, or an errno from 1 to IPCDEV_ERROR_MAX in place of payload,
+ *	descriptors and slices; received in a reply: the same. Else zero
+ * @sched_policy: received, if IPCDEV_MSG_CALL: the caller's scheduling policy,
+ *	as in sched_setscheduler(2)
+ * @sched_prio: received, if IPCDEV_MSG_CALL: the caller's real-time priority, or
+ *	its nice value if its policy has none
  *
  * Fields that only a receive fills must be zero when sending.
  *
@@ -402,13 +411,20 @@ struct ipcdev_msg {
 	__u32 uid;
 	__u32 gid;
 	__u32 lost;
+	__aligned_u64 token;
+	__u32 error;
+	__u16 sched_policy;
+	__s16 sched_prio;
 };
+
+#define IPCDEV_ERROR_MAX	4095	/* greatest errno of a reply */
 
 /*
  * The sizes of the first version. A receive with less would lose results: EINVAL.
  */
-#define IPCDEV_MSG_SIZE_VER0		80
-#define IPCDEV_TRANSFER_SIZE_VER0	96
+#define IPCDEV_MSG_SIZE_VER0		96
+#define IPCDEV_TRANSFER_SIZE_VER0	112
+#define IPCDEV_CALL_SIZE_VER0		208
 
 /**
  * struct ipcdev_transfer - send or receive one message
@@ -420,6 +436,14 @@ struct ipcdev_msg {
  * &IPCDEV_IOC_SEND and &IPCDEV_IOC_RECV, on a queue. A peek sees what is there:
  * it does not sleep (EAGAIN) and takes neither descriptors nor slices, whose
  * counts it tells.
+ *
+ * &IPCDEV_IOC_REPLY answers the call that @msg's token names, which must have been
+ * received through this open file: ESRCH if its caller has given up, if it was
+ * answered before, or if there never was such a call. It does not sleep. With
+ * IPCDEV_PEEK it does not answer but asks: 0 if the caller waits, ESRCH if not;
+ * and with a token of 0, for any call taken through this open file whose caller
+ * has given up: its token is told, and forgotten; EAGAIN if there is none.
+ * poll(2) shows EPOLLPRI while there is one.
  */
 struct ipcdev_transfer {
 	__u32 flags;
@@ -450,6 +474,37 @@ struct ipcdev_batch {
 	__u32 reserved;
 };
 
+/**
+ * struct ipcdev_call - a request and its reply
+ * @flags: IPCDEV_NONBLOCK or one of IPCDEV_DEADLINE_*
+ * @reserved: zero
+ * @deadline_ns: when to give up
+ * @request: CALL: sent; REPLY_RECV: received
+ * @reply: CALL: received; REPLY_RECV: sent
+ *
+ * &IPCDEV_IOC_CALL, on a queue's handle with IPCDEV_RIGHT_WRITE: send a request
+ * and sleep until it is answered. IPCDEV_NONBLOCK (EAGAIN) is about room for the
+ * request only. A call that has been received no longer counts against the
+ * queue's limits. A reply without room in @reply is lost: EMSGSIZE, and @reply
+ * says what is needed. EPIPE if the server went away or dropped the call; a
+ * signal is EINTR once a server has taken it, and else restarts the call.
+ *
+ * &IPCDEV_IOC_REPLY_RECV, on a handle with IPCDEV_RIGHT_READ: answer @reply's
+ * token, unless that is 0, and receive the next message. @reply's token is set to
+ * 0 in the caller's memory once it is answered, so that to repeat the ioctl is
+ * only to receive. That the caller has given up is no error here: @reply's error
+ * is then set to ESRCH, and else to 0.
+ *
+ * The two messages have the same size, and the size of this structure tells it.
+ */
+struct ipcdev_call {
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 deadline_ns;
+	struct ipcdev_msg request;
+	struct ipcdev_msg reply;
+};
+
 #define IPCDEV_IOC_MAGIC	0xDC
 
 /* On the device. */
@@ -474,5 +529,8 @@ struct ipcdev_batch {
 #define IPCDEV_IOC_RECV		_IOWR(IPCDEV_IOC_MAGIC, 0x41, struct ipcdev_transfer)
 #define IPCDEV_IOC_SEND_BATCH	_IOWR(IPCDEV_IOC_MAGIC, 0x42, struct ipcdev_batch)
 #define IPCDEV_IOC_RECV_BATCH	_IOWR(IPCDEV_IOC_MAGIC, 0x43, struct ipcdev_batch)
+#define IPCDEV_IOC_CALL		_IOWR(IPCDEV_IOC_MAGIC, 0x44, struct ipcdev_call)
+#define IPCDEV_IOC_REPLY	_IOWR(IPCDEV_IOC_MAGIC, 0x45, struct ipcdev_transfer)
+#define IPCDEV_IOC_REPLY_RECV	_IOWR(IPCDEV_IOC_MAGIC, 0x46, struct ipcdev_call)
 
 #endif /* _UAPI_LINUX_IPCDEV_H */
