@@ -131,6 +131,54 @@ static bool account_lists(const struct ipcdev_account *account, kuid_t uid)
 	return false;
 }
 
+/* Whether an account lists just those whom the caller's would list. */
+static bool account_is_callers(const struct ipcdev_account *account)
+{
+	struct user_namespace *ns = current_user_ns();
+	kuid_t uid = current_euid();
+	unsigned int found = 0;
+
+	for (;;) {
+		/* An owner that repeats is the one before: see ipcdev_account_get(). */
+		if (found < account->count && uid_eq(account->users[found]->uid, uid))
+			found++;
+		else if (!account_lists(account, uid))
+			return false;
+		if (!ns->parent)
+			return found == account->count;
+		uid = ns->owner;
+		ns = ns->parent;
+	}
+}
+
+/**
+ * ipcdev_account_get_kept - ipcdev_account_get() that remembers the first answer
+ * @kept: NULL at first, and never changed after that; whoever owns it ends it
+ *	with ipcdev_account_put()
+ *
+ * For those who ask often: most of the time it is the same caller.
+ *
+ * Context: may sleep.
+ * Return: as ipcdev_account_get().
+ */
+struct ipcdev_account *ipcdev_account_get_kept(struct ipcdev_account **kept)
+{
+	/* Pairs with the cmpxchg() below. */
+	struct ipcdev_account *account = smp_load_acquire(kept);
+
+	if (likely(account && account_is_callers(account))) {
+		refcount_inc(&account->ref);
+		return account;
+	}
+	account = ipcdev_account_get();
+	if (account && !READ_ONCE(*kept)) {
+		refcount_inc(&account->ref);
+		if (cmpxchg(kept, NULL, account))
+			refcount_dec(&account->ref);
+	}
+	return account;
+}
+
 /**
  * ipcdev_account_get - the caller's account
  *

@@ -127,12 +127,15 @@ struct ipcdev_object {
  * @obj: the object, referenced
  * @rights: IPCDEV_RIGHT_*, fixed at birth
  * @opener: the process that opened it, for messages of write(2)
+ * @account: of the first who sent descriptors or slices through it, or NULL; see
+ *	ipcdev_account_get_kept()
  * @watches: attached eventfds; protected by the object's watch_mutex
  */
 struct ipcdev_handle {
 	struct ipcdev_object *obj;
 	u32 rights;
 	struct pid *opener;
+	struct ipcdev_account *account;
 	struct list_head watches;
 };
 
@@ -181,10 +184,24 @@ bool ipcdevfs_path(struct ipcdev_object *obj, char *buf, size_t size);
 __poll_t ipcdev_poll_peers(const struct ipcdev_object *obj);
 __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt);
 int ipcdev_fasync(int fd, struct file *file, int on);
-void ipcdev_notify(struct ipcdev_object *obj, __poll_t events);
+void ipcdev_notify_watched(struct ipcdev_object *obj, __poll_t events);
 long ipcdev_attach(struct ipcdev_handle *h, void __user *uarg, size_t usize);
 long ipcdev_detach(struct ipcdev_handle *h, void __user *uarg, size_t usize);
 void ipcdev_watches_release(struct ipcdev_handle *h);
+
+/**
+ * ipcdev_notify - tell those who watch an object that its state has changed
+ * @obj: the object, its lock not held
+ * @events: EPOLLIN, EPOLLOUT, EPOLLHUP (writers gone), EPOLLERR (readers gone)
+ *
+ * Context: task context; does not sleep.
+ */
+static inline void ipcdev_notify(struct ipcdev_object *obj, __poll_t events)
+{
+	if (unlikely(wq_has_sleeper(&obj->wq) || READ_ONCE(obj->fasync_in) ||
+		     READ_ONCE(obj->fasync_out)))
+		ipcdev_notify_watched(obj, events);
+}
 
 /* account.c */
 enum ipcdev_resource {
@@ -206,6 +223,7 @@ extern unsigned int ipcdev_max_batch;
 
 void ipcdev_account_init(void);
 struct ipcdev_account *ipcdev_account_get(void);
+struct ipcdev_account *ipcdev_account_get_kept(struct ipcdev_account **kept);
 void ipcdev_account_put(struct ipcdev_account *account);
 int ipcdev_charge(struct ipcdev_account *account, enum ipcdev_resource what, u64 amount,
 		  u64 limit);
@@ -297,23 +315,64 @@ static inline int ipcdev_cmd_size(unsigned int cmd, size_t *usize)
 	return *usize > PAGE_SIZE ? -E2BIG : 0;
 }
 
+/* Structures up to this size are copied word by word. */
+#define IPCDEV_WORDS_MAX	256
+
 /*
  * The caller's structure may be shorter or longer than ours. Equal sizes, the
- * rule, are copied with a size that the compiler knows, which is much cheaper.
+ * rule, are copied word by word with a count that the compiler knows: all our
+ * structures consist of whole words, and for a dozen of them that costs a third
+ * of a call of copy_from_user().
  */
 static __always_inline int ipcdev_args_get(void *args, size_t ksize, const void __user *uarg,
 					   size_t usize)
 {
+	const u64 __user *uword = uarg;
+	u64 *word = args;
+	size_t i;
+
+	BUILD_BUG_ON(ksize % sizeof(*word));
 	if (unlikely(usize != ksize))
 		return copy_struct_from_user(args, ksize, uarg, usize);
-	return copy_from_user(args, uarg, ksize) ? -EFAULT : 0;
+	BUILD_BUG_ON(ksize > IPCDEV_WORDS_MAX);
+	if (!user_read_access_begin(uarg, ksize))
+		return -EFAULT;
+#pragma GCC unroll 32
+	for (i = 0; i < ksize / sizeof(*word); i++)
+		unsafe_get_user(word[i], uword + i, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static __always_inline int ipcdev_words_put(const void *args, size_t ksize, void __user *uarg)
+{
+	u64 __user *uword = uarg;
+	const u64 *word = args;
+	size_t i;
+
+	BUILD_BUG_ON(ksize % sizeof(*word));
+	if (!user_write_access_begin(uarg, ksize))
+		return -EFAULT;
+#pragma GCC unroll 32
+	for (i = 0; i < ksize / sizeof(*word); i++)
+		unsafe_put_user(word[i], uword + i, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 static __always_inline int ipcdev_args_put(const void *args, size_t ksize, void __user *uarg,
 					   size_t usize)
 {
-	if (likely(usize == ksize))
-		return copy_to_user(uarg, args, ksize) ? -EFAULT : 0;
+	if (likely(usize == ksize && ksize <= IPCDEV_WORDS_MAX))
+		return ipcdev_words_put(args, ksize, uarg);
 	if (copy_to_user(uarg, args, min(usize, ksize)))
 		return -EFAULT;
 	if (usize > ksize && clear_user(uarg + ksize, usize - ksize))

@@ -98,70 +98,6 @@ void ipcdev_message_free(struct ipcdev_message *msg)
 		kvfree(msg);
 }
 
-/*
- * Small payloads are the common ones, and for them the check of a slab object's
- * bounds costs several times the copy itself (224 instructions against 30 for 64
- * bytes). The bounds have been checked by then: @n is at most the room that the
- * message was allocated with. Four words at a time, where words may lie anywhere.
- */
-#define COPY_BY_WORD_MAX	128
-
-static int copy_in(void *to, const void __user *from, size_t n)
-{
-	if (n > COPY_BY_WORD_MAX || !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
-		return copy_from_user(to, from, n) ? -EFAULT : 0;
-	if (!n)
-		return 0;
-	if (!user_read_access_begin(from, n))
-		return -EFAULT;
-	for (; n >= 32; n -= 32, to += 32, from += 32) {
-		u64 *word = to;
-		const u64 __user *uword = from;
-
-		unsafe_get_user(word[0], uword, fault);
-		unsafe_get_user(word[1], uword + 1, fault);
-		unsafe_get_user(word[2], uword + 2, fault);
-		unsafe_get_user(word[3], uword + 3, fault);
-	}
-	for (; n >= 8; n -= 8, to += 8, from += 8)
-		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
-	for (; n; n--, to++, from++)
-		unsafe_get_user(*(u8 *)to, (const u8 __user *)from, fault);
-	user_read_access_end();
-	return 0;
-fault:
-	user_read_access_end();
-	return -EFAULT;
-}
-
-static int copy_out(void __user *to, const void *from, size_t n)
-{
-	if (n > COPY_BY_WORD_MAX || !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
-		return copy_to_user(to, from, n) ? -EFAULT : 0;
-	if (!n)
-		return 0;
-	if (!user_write_access_begin(to, n))
-		return -EFAULT;
-	for (; n >= 32; n -= 32, to += 32, from += 32) {
-		const u64 *word = from;
-		u64 __user *uword = to;
-
-		unsafe_put_user(word[0], uword, fault);
-		unsafe_put_user(word[1], uword + 1, fault);
-		unsafe_put_user(word[2], uword + 2, fault);
-		unsafe_put_user(word[3], uword + 3, fault);
-	}
-	for (; n >= 8; n -= 8, to += 8, from += 8)
-		unsafe_put_user(*(const u64 *)from, (u64 __user *)to, fault);
-	for (; n; n--, to++, from++)
-		unsafe_put_user(*(const u8 *)from, (u8 __user *)to, fault);
-	user_write_access_end();
-	return 0;
-fault:
-	user_write_access_end();
-	return -EFAULT;
-}
-
 /**
  * ipcdev_payload_import_iov - ipcdev_payload_import() of a payload in pieces
  * @p: the result
@@ -203,44 +139,32 @@ err:
 }
 
 /**
- * ipcdev_payload_from_iter - the same for read(2) and write(2)
- * @p: the result; nothing to release
- * @iter: of the call
+ * ipcdev_message_fill_any - ipcdev_message_fill() of a payload that is large or in
+ *	pieces
+ * @msg: as there; its @len is set
+ * @base: where the payload lies, unless
+ * @iter: says so
  */
-void ipcdev_payload_from_iter(struct ipcdev_payload *p, struct iov_iter *iter)
+int ipcdev_message_fill_any(struct ipcdev_message *msg, const void __user *base,
+			    struct iov_iter *iter)
 {
-	p->iov = NULL;
-	p->len = iov_iter_count(iter);
-	p->iter = iter;
-	if (iter_is_ubuf(iter)) {
-		p->iter = NULL;
-		p->base = iter->ubuf + iter->iov_offset;
-	}
+	if (iter)
+		return copy_from_iter_full(msg->data, msg->len, iter) ? 0 : -EFAULT;
+	return copy_from_user(msg->data, base, msg->len) ? -EFAULT : 0;
 }
 
 /**
- * ipcdev_message_fill - copy a payload in
- * @msg: with room for it; its @len is set
- * @p: from where
+ * ipcdev_message_copy_any - ipcdev_message_copy_out() likewise
+ * @msg: as there
+ * @base: where to, unless
+ * @iter: says so
  */
-int ipcdev_message_fill(struct ipcdev_message *msg, struct ipcdev_payload *p)
+int ipcdev_message_copy_any(const struct ipcdev_message *msg, void __user *base,
+			    struct iov_iter *iter)
 {
-	msg->len = p->len;
-	if (unlikely(p->iter))
-		return copy_from_iter_full(msg->data, p->len, p->iter) ? 0 : -EFAULT;
-	return copy_in(msg->data, p->base, p->len);
-}
-
-/**
- * ipcdev_message_copy_out - copy a payload out
- * @msg: the message
- * @p: to where; has room
- */
-int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payload *p)
-{
-	if (unlikely(p->iter))
-		return copy_to_iter(msg->data, msg->len, p->iter) == msg->len ? 0 : -EFAULT;
-	return copy_out(p->base, msg->data, msg->len);
+	if (iter)
+		return copy_to_iter(msg->data, msg->len, iter) == msg->len ? 0 : -EFAULT;
+	return copy_to_user(base, msg->data, msg->len) ? -EFAULT : 0;
 }
 
 static bool is_eventfd(struct file *file)
@@ -342,10 +266,12 @@ err:
  * ipcdev_cargo_load - take the descriptors and slices that the caller sends
  * @msg: filled, with room for them
  * @um: the caller's message, its counts checked
+ * @kept: for ipcdev_account_get_kept()
  *
  * Return: 0, or an errno and nothing is held.
  */
-int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um)
+int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um,
+		      struct ipcdev_account **kept)
 {
 	struct ipcdev_cargo *cargo = (void *)(msg->data + ALIGN(msg->len, 8));
 	const struct ipcdev_slice __user *uslices = u64_to_user_ptr(um->slices);
@@ -364,7 +290,7 @@ int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um)
 	}
 
 	ret = -ENOMEM;
-	cargo->account = ipcdev_account_get();
+	cargo->account = ipcdev_account_get_kept(kept);
 	if (!cargo->account)
 		goto err;
 	/* Ask for the capability only where it matters: asking may be audited. */

@@ -5,6 +5,8 @@
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/ipcdev.h>
 
@@ -38,10 +40,10 @@ struct ipcdev_cargo {
 
 /**
  * struct ipcdev_message - a message
- * @node: in its queue's order of receiving, unless it is taken
- * @age: in its order of sending, likewise and if it may have to drop
- * @list: of dropped messages
+ * @node: in its queue's order of receiving, while it is ready and has a priority
+ * @list: likewise, if it has none; or of dropped messages
  * @next_slot: in the queue's stack of free slots
+ * @age: in its queue's order of sending, while it is ready and may be dropped
  * @seq: its place among those sent to its queue
  * @tag: the sender's
  * @prio: the sender's
@@ -61,12 +63,12 @@ struct ipcdev_cargo {
  * place, so that it can be copied without a lock.
  */
 struct ipcdev_message {
-	struct rb_node node;
-	struct rb_node age;
 	union {
+		struct rb_node node;
 		struct list_head list;
 		struct ipcdev_message *next_slot;
 	};
+	struct rb_node age;
 	u64 seq;
 	u64 tag;
 	u32 prio;
@@ -124,7 +126,6 @@ static inline u32 ipcdev_cargo_slices(const struct ipcdev_message *msg)
 
 int ipcdev_payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg *um,
 			      int direction);
-void ipcdev_payload_from_iter(struct ipcdev_payload *p, struct iov_iter *iter);
 
 /**
  * ipcdev_payload_import - where the caller's message lies
@@ -150,13 +151,121 @@ static inline void ipcdev_payload_release(struct ipcdev_payload *p)
 		kfree(p->iov);
 }
 
+/**
+ * ipcdev_payload_from_iter - where the message of a read(2) or write(2) lies
+ * @p: the result; nothing to release
+ * @iter: of the call
+ */
+static __always_inline void ipcdev_payload_from_iter(struct ipcdev_payload *p,
+						     struct iov_iter *iter)
+{
+	p->iov = NULL;
+	p->len = iov_iter_count(iter);
+	p->iter = iter;
+	if (likely(iter_is_ubuf(iter))) {
+		p->iter = NULL;
+		p->base = iter->ubuf + iter->iov_offset;
+	}
+}
+
+/*
+ * Small payloads are the common ones, and for them the check of a slab object's
+ * bounds costs several times the copy itself (224 instructions against 30 for 64
+ * bytes). The bounds have been checked by then: @n is at most the room that the
+ * message was allocated with. Four words at a time, where words may lie anywhere.
+ */
+#define IPCDEV_COPY_BY_WORD	(IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ? 128 : 0)
+
+static __always_inline int ipcdev_copy_in(void *to, const void __user *from, size_t n)
+{
+	if (!n)
+		return 0;
+	if (!user_read_access_begin(from, n))
+		return -EFAULT;
+	for (; n >= 32; n -= 32, to += 32, from += 32) {
+		u64 *word = to;
+		const u64 __user *uword = from;
+
+		unsafe_get_user(word[0], uword, fault);
+		unsafe_get_user(word[1], uword + 1, fault);
+		unsafe_get_user(word[2], uword + 2, fault);
+		unsafe_get_user(word[3], uword + 3, fault);
+	}
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
+	for (; n; n--, to++, from++)
+		unsafe_get_user(*(u8 *)to, (const u8 __user *)from, fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static __always_inline int ipcdev_copy_out(void __user *to, const void *from, size_t n)
+{
+	if (!n)
+		return 0;
+	if (!user_write_access_begin(to, n))
+		return -EFAULT;
+	for (; n >= 32; n -= 32, to += 32, from += 32) {
+		const u64 *word = from;
+		u64 __user *uword = to;
+
+		unsafe_put_user(word[0], uword, fault);
+		unsafe_put_user(word[1], uword + 1, fault);
+		unsafe_put_user(word[2], uword + 2, fault);
+		unsafe_put_user(word[3], uword + 3, fault);
+	}
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		unsafe_put_user(*(const u64 *)from, (u64 __user *)to, fault);
+	for (; n; n--, to++, from++)
+		unsafe_put_user(*(const u8 *)from, (u8 __user *)to, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+int ipcdev_message_fill_any(struct ipcdev_message *msg, const void __user *base,
+			    struct iov_iter *iter);
+int ipcdev_message_copy_any(const struct ipcdev_message *msg, void __user *base,
+			    struct iov_iter *iter);
+
+/**
+ * ipcdev_message_fill - copy a payload in
+ * @msg: with room for it; its @len is set
+ * @p: from where
+ */
+static __always_inline int ipcdev_message_fill(struct ipcdev_message *msg,
+					       struct ipcdev_payload *p)
+{
+	msg->len = p->len;
+	if (unlikely(p->iter || p->len > IPCDEV_COPY_BY_WORD))
+		return ipcdev_message_fill_any(msg, p->base, p->iter);
+	return ipcdev_copy_in(msg->data, p->base, p->len);
+}
+
+/**
+ * ipcdev_message_copy_out - copy a payload out
+ * @msg: the message
+ * @p: to where; has room
+ */
+static __always_inline int ipcdev_message_copy_out(const struct ipcdev_message *msg,
+						   struct ipcdev_payload *p)
+{
+	if (unlikely(p->iter || msg->len > IPCDEV_COPY_BY_WORD))
+		return ipcdev_message_copy_any(msg, p->base, p->iter);
+	return ipcdev_copy_out(p->base, msg->data, msg->len);
+}
+
 size_t ipcdev_message_room(size_t len, u32 items);
 struct ipcdev_message *ipcdev_message_alloc(size_t room);
 void ipcdev_message_free(struct ipcdev_message *msg);
 void ipcdev_message_strip(struct ipcdev_message *msg);
-int ipcdev_message_fill(struct ipcdev_message *msg, struct ipcdev_payload *p);
-int ipcdev_message_copy_out(const struct ipcdev_message *msg, struct ipcdev_payload *p);
-int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um);
+int ipcdev_cargo_load(struct ipcdev_message *msg, const struct ipcdev_msg *um,
+		      struct ipcdev_account **kept);
 int ipcdev_cargo_deliver(const struct ipcdev_cargo *cargo, struct ipcdev_msg *um,
 			 struct ipcdev_delivery *delivery);
 void ipcdev_cargo_undo(struct ipcdev_delivery *delivery);

@@ -106,15 +106,13 @@ int ipcdev_fasync(int fd, struct file *file, int on)
 }
 
 /**
- * ipcdev_notify - tell those who watch an object that its state has changed
- * @obj: the object, its lock not held
- * @events: EPOLLIN, EPOLLOUT, EPOLLHUP (writers gone), EPOLLERR (readers gone)
- *
- * Context: task context; does not sleep.
+ * ipcdev_notify_watched - ipcdev_notify() of an object that somebody may watch
+ * @obj: as there
+ * @events: as there
  */
-void ipcdev_notify(struct ipcdev_object *obj, __poll_t events)
+void ipcdev_notify_watched(struct ipcdev_object *obj, __poll_t events)
 {
-	if (wq_has_sleeper(&obj->wq)) {
+	if (waitqueue_active(&obj->wq)) {
 		trace_ipcdev_notify(obj, (__force u32)events);
 		atomic64_inc(&obj->wakeups);
 		if (events & EPOLLIN)

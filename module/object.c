@@ -254,6 +254,7 @@ int ipcdev_handle_release(struct inode *inode, struct file *file)
 		ipcdevfs_vanish(obj);
 		object_bury(obj);
 	}
+	ipcdev_account_put(h->account);
 	put_pid(h->opener);
 	kfree(h);
 	ipcdev_object_put(obj);

@@ -56,11 +56,14 @@
  * @depth: messages at most
  * @msg_max: bytes in the largest
  * @bytes_max: bytes in all
- * @ready: ready messages in order of receiving
+ * @fifo: ready messages of priority 0, the most common one, in order of receiving
+ * @urgent: those of all other priorities, which are received before, likewise
  * @by_age: the same in order of sending, for IPCDEV_QUEUE_DROP_OLDEST only
  * @receivers: sleeping receivers, the longest waiting first
  * @senders: sleeping senders, likewise
- * @slots: free message slots, linked by @next_slot
+ * @spare: a free message slot, or NULL; whoever has the lock may put one here,
+ *	and anybody may take it
+ * @slots: more of them, linked by @next_slot
  * @next_seq: of the next message
  * @queued_bytes: payload of the ready messages
  * @queued: ready messages
@@ -88,10 +91,12 @@ struct ipcdev_queue {
 	u32 msg_max;
 	u64 bytes_max;
 
-	struct rb_root_cached ready;
+	struct list_head fifo;
+	struct rb_root_cached urgent;
 	struct rb_root_cached by_age;
 	struct list_head receivers;
 	struct list_head senders;
+	struct ipcdev_message *spare;
 	struct ipcdev_message *slots;
 	u64 next_seq;
 	u64 queued_bytes;
@@ -156,9 +161,26 @@ static bool less(struct rb_node *a, const struct rb_node *b)
 	return m->seq < n->seq;
 }
 
-static struct ipcdev_message *first_ready(const struct ipcdev_queue *q)
+static struct ipcdev_message *first_ready(struct ipcdev_queue *q)
 {
-	return rb_entry_safe(rb_first_cached(&q->ready), struct ipcdev_message, node);
+	struct rb_node *node = rb_first_cached(&q->urgent);
+
+	if (unlikely(node))
+		return rb_entry(node, struct ipcdev_message, node);
+	return list_first_entry_or_null(&q->fifo, struct ipcdev_message, list);
+}
+
+/* The ready message that is received after @msg, or NULL. */
+static struct ipcdev_message *next_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	if (msg->prio) {
+		struct rb_node *node = rb_next(&msg->node);
+
+		if (node)
+			return rb_entry(node, struct ipcdev_message, node);
+		return list_first_entry_or_null(&q->fifo, struct ipcdev_message, list);
+	}
+	return list_is_last(&msg->list, &q->fifo) ? NULL : list_next_entry(msg, list);
 }
 
 static bool older(struct rb_node *a, const struct rb_node *b)
@@ -167,25 +189,50 @@ static bool older(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct ipcdev_message, age)->seq;
 }
 
-static void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
+/*
+ * A new message is the last. One that comes back has only others before it that
+ * came back as well: there are no more of these than receivers.
+ */
+static __always_inline void fifo_add(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	rb_add_cached(&msg->node, &q->ready, less);
-	if (q->flags & IPCDEV_QUEUE_DROP_OLDEST)
+	struct ipcdev_message *later;
+
+	if (likely(msg->seq + 1 == q->next_seq)) {
+		list_add_tail(&msg->list, &q->fifo);
+		return;
+	}
+	list_for_each_entry(later, &q->fifo, list) {
+		if (later->seq > msg->seq)
+			break;
+	}
+	list_add_tail(&msg->list, &later->list);
+}
+
+static __always_inline void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	if (likely(!msg->prio))
+		fifo_add(q, msg);
+	else
+		rb_add_cached(&msg->node, &q->urgent, less);
+	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
 		rb_add_cached(&msg->age, &q->by_age, older);
 	q->queued++;
 	q->queued_bytes += msg->len;
 }
 
-static void unmake_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static __always_inline void unmake_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	rb_erase_cached(&msg->node, &q->ready);
-	if (q->flags & IPCDEV_QUEUE_DROP_OLDEST)
+	if (likely(!msg->prio))
+		list_del(&msg->list);
+	else
+		rb_erase_cached(&msg->node, &q->urgent);
+	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
 		rb_erase_cached(&msg->age, &q->by_age);
 	q->queued--;
 	q->queued_bytes -= msg->len;
 }
 
-static void make_taken(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static __always_inline void make_taken(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	q->taken++;
 	msg->lost = q->lost;
@@ -196,15 +243,16 @@ static void make_taken(struct ipcdev_queue *q, struct ipcdev_message *msg)
  * A message that is not in the queue becomes ready, or taken by a receiver that
  * sleeps for it. Returns that receiver's task, to be woken without the lock.
  */
-static struct task_struct *hand_over(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static __always_inline struct task_struct *hand_over(struct ipcdev_queue *q,
+						     struct ipcdev_message *msg)
 {
 	struct ipcdev_waiter *w;
 
-	w = list_first_entry_or_null(&q->receivers, struct ipcdev_waiter, node);
-	if (!w) {
+	if (list_empty(&q->receivers)) {
 		make_ready(q, msg);
 		return NULL;
 	}
+	w = list_first_entry(&q->receivers, struct ipcdev_waiter, node);
 	make_taken(q, msg);
 	w->msg = msg;
 	q->nr_receivers--;
@@ -212,7 +260,7 @@ static struct task_struct *hand_over(struct ipcdev_queue *q, struct ipcdev_messa
 	return ipcdev_waiter_settle(w, 0);
 }
 
-static struct task_struct *accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static __always_inline struct task_struct *accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	msg->seq = q->next_seq++;
 	q->sent++;
@@ -269,7 +317,8 @@ static __poll_t made_room(struct ipcdev_queue *q, bool was_full)
  * The queue is done with a message, and keeps its memory if it can. Returns the
  * message if the caller must strip it first, without the lock, or free it.
  */
-static struct ipcdev_message *retire(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static __always_inline struct ipcdev_message *retire(struct ipcdev_queue *q,
+						     struct ipcdev_message *msg)
 {
 	if (unlikely(msg->pins)) {
 		msg->gone = true;
@@ -277,6 +326,11 @@ static struct ipcdev_message *retire(struct ipcdev_queue *q, struct ipcdev_messa
 	}
 	if (unlikely(msg->cargo || msg->pid))
 		return msg;
+	if (likely(msg->slot && !READ_ONCE(q->spare))) {
+		/* Pairs with the xchg() in message_get(). */
+		smp_store_release(&q->spare, msg);
+		return NULL;
+	}
 	if (msg->slot && q->nr_slots < min_t(u32, q->depth, SLOTS_KEPT)) {
 		msg->next_slot = q->slots;
 		q->slots = msg;
@@ -294,7 +348,7 @@ static bool drained(struct ipcdev_queue *q)
 {
 	struct ipcdev_waiter *w, *next;
 
-	if (likely(!ipcdev_writers_gone(&q->obj)) || q->queued || q->taken)
+	if (!ipcdev_writers_gone(&q->obj) || q->queued || q->taken)
 		return false;
 	list_for_each_entry_safe(w, next, &q->receivers, node) {
 		q->nr_receivers--;
@@ -321,7 +375,7 @@ static void queue_peers_changed(struct ipcdev_object *obj)
 
 /* Messages on their way in. */
 
-static struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
+static noinline struct ipcdev_message *message_get_other(struct ipcdev_queue *q, size_t room)
 {
 	struct ipcdev_message *msg;
 
@@ -333,10 +387,19 @@ static struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
 			q->nr_slots--;
 		}
 		spin_unlock(&q->obj.lock);
-		if (likely(msg))
+		if (msg)
 			return msg;
 	}
 	return ipcdev_message_alloc(room);
+}
+
+static __always_inline struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
+{
+	struct ipcdev_message *msg = NULL;
+
+	if (likely(room <= IPCDEV_SLOT_DATA))
+		msg = xchg(&q->spare, NULL);
+	return likely(msg) ? msg : message_get_other(q, room);
 }
 
 /* A message that nobody is to see: its memory may serve again. */
@@ -380,6 +443,15 @@ static void free_list(struct list_head *messages)
 		ipcdev_message_free(msg);
 }
 
+/* A message has come: wake the receiver that it was handed to, or tell who watches. */
+static __always_inline void announce(struct ipcdev_queue *q, struct task_struct *receiver)
+{
+	if (receiver)
+		ipcdev_waiter_wake(receiver);
+	else
+		ipcdev_notify(&q->obj, EPOLLIN);
+}
+
 /* Sleep for room. Called with the lock, returns without it. */
 static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
 			 const struct ipcdev_deadline *deadline)
@@ -416,34 +488,34 @@ static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
 }
 
 /*
- * Send a message that is ready to go. On success it is the queue's, else still
- * the caller's.
+ * queue_send() where it is not plain that the message can go. Called with the lock,
+ * returns without it.
  */
-static int queue_send(struct ipcdev_queue *q, struct ipcdev_message *msg,
-		      const struct ipcdev_deadline *deadline)
+static noinline int send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				 const struct ipcdev_deadline deadline)
+	__releases(&q->obj.lock)
 {
 	struct task_struct *receiver;
 	LIST_HEAD(dropped);
 	int ret;
 
-	spin_lock(&q->obj.lock);
 	ret = -EPIPE;
-	if (unlikely(ipcdev_readers_gone(&q->obj)))
+	if (ipcdev_readers_gone(&q->obj))
 		goto err;
 	ret = -EOPNOTSUPP;
-	if (unlikely(msg->cargo && q->obj.persistent))
+	if (msg->cargo && q->obj.persistent)
 		goto err;
-	if (unlikely(!has_room(q, msg->len) || !list_empty(&q->senders))) {
+	if (!has_room(q, msg->len) || !list_empty(&q->senders)) {
 		if (q->flags & IPCDEV_QUEUE_DROP_OLDEST) {
 			drop_oldest(q, msg->len, &dropped);
-		} else if (deadline->nonblock) {
+		} else if (deadline.nonblock) {
 			q->want_room = true;
 			ret = -EAGAIN;
 			goto err;
 		} else {
 			if (msg->cargo)
 				q->laden++;
-			return wait_for_room(q, msg, deadline);
+			return wait_for_room(q, msg, &deadline);
 		}
 	}
 	if (msg->cargo)
@@ -451,10 +523,7 @@ static int queue_send(struct ipcdev_queue *q, struct ipcdev_message *msg,
 	receiver = accept(q, msg);
 	spin_unlock(&q->obj.lock);
 
-	if (receiver)
-		ipcdev_waiter_wake(receiver);
-	else
-		ipcdev_notify(&q->obj, EPOLLIN);
+	announce(q, receiver);
 	free_list(&dropped);
 	return 0;
 
@@ -463,12 +532,33 @@ err:
 	return ret;
 }
 
-/* Who sends and when, for those queues that were made to tell. */
-static void message_sign(struct ipcdev_queue *q, struct ipcdev_message *msg, struct pid *pid,
-			 const struct cred *cred)
+/*
+ * Send a message that is ready to go. On success it is the queue's, else still
+ * the caller's.
+ */
+static __always_inline int queue_send(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				      const struct ipcdev_deadline *deadline)
 {
-	msg->time_ns = q->flags & IPCDEV_QUEUE_TIME ? ktime_get_ns() : 0;
-	if (q->flags & IPCDEV_QUEUE_CREDS) {
+	struct task_struct *receiver;
+
+	spin_lock(&q->obj.lock);
+	if (unlikely(ipcdev_readers_gone(&q->obj) || msg->cargo || !has_room(q, msg->len) ||
+		     !list_empty(&q->senders)))
+		return send_checked(q, msg, *deadline);
+	receiver = accept(q, msg);
+	spin_unlock(&q->obj.lock);
+	announce(q, receiver);
+	return 0;
+}
+
+/* Who sends and when, for those queues that were made to tell. */
+static inline void message_sign(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				struct pid *pid, const struct cred *cred)
+{
+	msg->time_ns = 0;
+	if (unlikely(q->flags & IPCDEV_QUEUE_TIME))
+		msg->time_ns = ktime_get_ns();
+	if (unlikely(q->flags & IPCDEV_QUEUE_CREDS)) {
 		msg->pid = get_pid(pid);
 		msg->uid = cred->euid;
 		msg->gid = cred->egid;
@@ -485,11 +575,12 @@ static int send_check(const struct ipcdev_msg *um)
 	return 0;
 }
 
-static int send_one(struct ipcdev_queue *q, const struct ipcdev_msg *um,
+static __always_inline int send_one(struct ipcdev_handle *h, const struct ipcdev_msg *um,
 		    const struct ipcdev_deadline *deadline)
 {
+	struct ipcdev_queue *q = to_queue(h->obj);
 	u32 items = um->fd_count + um->slice_count;
-	struct ipcdev_payload payload;
+	struct ipcdev_payload payload __uninitialized;
 	struct ipcdev_message *msg;
 	int ret;
 
@@ -510,7 +601,7 @@ static int send_one(struct ipcdev_queue *q, const struct ipcdev_msg *um,
 	msg->prio = um->prio;
 	ret = ipcdev_message_fill(msg, &payload);
 	if (!ret && items)
-		ret = ipcdev_cargo_load(msg, um);
+		ret = ipcdev_cargo_load(msg, um, &h->account);
 	if (ret)
 		goto out_message;
 	message_sign(q, msg, task_tgid(current), current_cred());
@@ -525,7 +616,7 @@ out:
 
 /* Messages on their way out. */
 
-static bool fits(const struct ipcdev_message *msg, const struct ipcdev_room *room)
+static __always_inline bool fits(const struct ipcdev_message *msg, const struct ipcdev_room *room)
 {
 	if (msg->len > room->len)
 		return false;
@@ -534,7 +625,7 @@ static bool fits(const struct ipcdev_message *msg, const struct ipcdev_room *roo
 }
 
 /* What a receiver without room is told. */
-static void tell_need(const struct ipcdev_message *msg, struct ipcdev_room *room)
+static __always_inline void tell_need(const struct ipcdev_message *msg, struct ipcdev_room *room)
 {
 	room->len = msg->len;
 	room->fds = ipcdev_cargo_fds(msg);
@@ -542,7 +633,7 @@ static void tell_need(const struct ipcdev_message *msg, struct ipcdev_room *room
 }
 
 /* A taken message could not be delivered. */
-static void put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static noinline void put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	struct task_struct *receiver;
 
@@ -553,15 +644,11 @@ static void put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	q->lost += min(msg->lost, U32_MAX - q->lost);
 	receiver = hand_over(q, msg);
 	spin_unlock(&q->obj.lock);
-
-	if (receiver)
-		ipcdev_waiter_wake(receiver);
-	else
-		ipcdev_notify(&q->obj, EPOLLIN);
+	announce(q, receiver);
 }
 
 /* A taken message has been delivered. */
-static void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
+static __always_inline void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	bool end;
 
@@ -572,7 +659,7 @@ static void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
 		q->laden--;
 	q->received++;
 	q->received_bytes += msg->len;
-	end = drained(q);
+	end = unlikely(ipcdev_writers_gone(&q->obj)) && drained(q);
 	msg = retire(q, msg);
 	spin_unlock(&q->obj.lock);
 
@@ -586,21 +673,29 @@ static void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
 		ipcdev_message_free(msg);
 }
 
-/* Sleep for a message. Called with the lock, returns without it. */
-static int wait_for_message(struct ipcdev_queue *q, const struct ipcdev_deadline *deadline,
-			    struct ipcdev_message **msg)
+/* Nothing is ready: sleep for a message. Called with the lock, returns without it. */
+static noinline struct ipcdev_message *wait_for_message(struct ipcdev_queue *q,
+							const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock)
 {
 	struct ipcdev_waiter w = {};
 	int ret;
 
+	if (ipcdev_writers_gone(&q->obj) && !q->taken) {
+		spin_unlock(&q->obj.lock);
+		return ERR_PTR(-EPIPE);
+	}
+	if (deadline.nonblock) {
+		spin_unlock(&q->obj.lock);
+		return ERR_PTR(-EAGAIN);
+	}
 	ipcdev_waiter_add(&w, &q->receivers);
 	q->nr_receivers++;
 	q->recv_waits++;
 	trace_ipcdev_sleep(&q->obj, false, 0);
 	spin_unlock(&q->obj.lock);
 
-	ret = ipcdev_waiter_sleep(&w, deadline);
+	ret = ipcdev_waiter_sleep(&w, &deadline);
 	if (ret) {
 		spin_lock(&q->obj.lock);
 		if (w.result == IPCDEV_PENDING) {
@@ -611,44 +706,36 @@ static int wait_for_message(struct ipcdev_queue *q, const struct ipcdev_deadline
 		spin_unlock(&q->obj.lock);
 	}
 	trace_ipcdev_wake(&q->obj, false, w.result);
-	*msg = w.msg;
-	return w.result;
+	return w.result ? ERR_PTR(w.result) : w.msg;
 }
 
 /*
  * Take the next message. It is then the caller's to end with delivered() or
  * put_back(). On -EMSGSIZE it stays, and @room says what it needs.
  */
-static struct ipcdev_message *take(struct ipcdev_queue *q, struct ipcdev_room *room,
-				   const struct ipcdev_deadline *deadline)
+static __always_inline struct ipcdev_message *take(struct ipcdev_queue *q,
+						   struct ipcdev_room *room,
+						   const struct ipcdev_deadline *deadline)
 {
 	struct ipcdev_message *msg;
 	__poll_t events;
 	bool was_full;
-	int ret;
 
 	spin_lock(&q->obj.lock);
 	msg = first_ready(q);
 	if (!msg) {
-		ret = -EPIPE;
-		if (ipcdev_writers_gone(&q->obj) && !q->taken)
-			goto err;
-		ret = -EAGAIN;
-		if (deadline->nonblock)
-			goto err;
-		ret = wait_for_message(q, deadline, &msg);
-		if (ret)
-			return ERR_PTR(ret);
-		if (likely(fits(msg, room)))
-			return msg;
-		tell_need(msg, room);
-		put_back(q, msg);
-		return ERR_PTR(-EMSGSIZE);
+		msg = wait_for_message(q, *deadline);
+		if (!IS_ERR(msg) && unlikely(!fits(msg, room))) {
+			tell_need(msg, room);
+			put_back(q, msg);
+			return ERR_PTR(-EMSGSIZE);
+		}
+		return msg;
 	}
 	if (unlikely(!fits(msg, room))) {
 		tell_need(msg, room);
-		ret = -EMSGSIZE;
-		goto err;
+		spin_unlock(&q->obj.lock);
+		return ERR_PTR(-EMSGSIZE);
 	}
 	was_full = !has_room(q, q->msg_max);
 	unmake_ready(q, msg);
@@ -658,14 +745,10 @@ static struct ipcdev_message *take(struct ipcdev_queue *q, struct ipcdev_room *r
 	if (unlikely(events))
 		ipcdev_notify(&q->obj, events);
 	return msg;
-
-err:
-	spin_unlock(&q->obj.lock);
-	return ERR_PTR(ret);
 }
 
 /* What the receiver is told of a message, but for what it carries. */
-static void tell(const struct ipcdev_message *msg, struct ipcdev_msg *um, u32 lost)
+static __always_inline void tell(const struct ipcdev_message *msg, struct ipcdev_msg *um, u32 lost)
 {
 	um->len = msg->len;
 	um->tag = msg->tag;
@@ -681,46 +764,64 @@ static void tell(const struct ipcdev_message *msg, struct ipcdev_msg *um, u32 lo
 		um->uid = from_kuid_munged(current_user_ns(), msg->uid);
 		um->gid = from_kgid_munged(current_user_ns(), msg->gid);
 	}
-	um->time_ns = ipcdev_time_to_caller(msg->time_ns);
-	if (unlikely(msg->time_ns))
+	um->time_ns = 0;
+	if (unlikely(msg->time_ns)) {
 		um->flags |= IPCDEV_MSG_TIME;
+		um->time_ns = ipcdev_time_to_caller(msg->time_ns);
+	}
 }
 
-/* Everything that a receiver is to have, up to where it can still be undone. */
-static int deliver(const struct ipcdev_message *msg, struct ipcdev_payload *payload,
-		   struct ipcdev_msg *um, void __user *uout, size_t usize)
+/*
+ * A receiver that has been killed meanwhile will not look at what it is told. Once
+ * that is written, though, somebody who shares its memory may have.
+ */
+static __always_inline int tell_user(const struct ipcdev_message *msg, struct ipcdev_msg *um,
+				     void __user *uout, size_t usize)
 {
-	struct ipcdev_delivery delivery;
+	tell(msg, um, msg->lost);
+	if (unlikely(fatal_signal_pending(current)))
+		return -EINTR;
+	return ipcdev_args_put(um, sizeof(*um), uout, usize);
+}
+
+/* The rare case of deliver(), out of its way. */
+static noinline int deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
+				  void __user *uout, size_t usize)
+{
+	struct ipcdev_delivery delivery __uninitialized;
 	int ret;
 
-	ret = ipcdev_message_copy_out(msg, payload);
+	delivery.count = 0;
+	ret = ipcdev_cargo_deliver(msg->cargo, um, &delivery);
 	if (ret)
 		return ret;
-	delivery.count = 0;
-	if (unlikely(msg->cargo)) {
-		ret = ipcdev_cargo_deliver(msg->cargo, um, &delivery);
-		if (ret)
-			return ret;
-	} else {
-		um->fd_count = 0;
-		um->slice_count = 0;
-	}
-	tell(msg, um, msg->lost);
-	/*
-	 * A receiver that has been killed meanwhile will not look at it. Once the
-	 * result is written, though, somebody who shares its memory may have.
-	 */
-	ret = fatal_signal_pending(current) ? -EINTR :
-	      ipcdev_args_put(um, sizeof(*um), uout, usize);
+	ret = tell_user(msg, um, uout, usize);
 	if (unlikely(ret))
 		ipcdev_cargo_undo(&delivery);
 	return ret;
 }
 
-static int recv_one(struct ipcdev_queue *q, struct ipcdev_msg *um,
+/* Everything that a receiver is to have, up to where it can still be undone. */
+static __always_inline int deliver(const struct ipcdev_message *msg,
+				   struct ipcdev_payload *payload, struct ipcdev_msg *um,
+				   void __user *uout, size_t usize)
+{
+	int ret;
+
+	ret = ipcdev_message_copy_out(msg, payload);
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(msg->cargo))
+		return deliver_laden(msg, um, uout, usize);
+	um->fd_count = 0;
+	um->slice_count = 0;
+	return tell_user(msg, um, uout, usize);
+}
+
+static __always_inline int recv_one(struct ipcdev_queue *q, struct ipcdev_msg *um,
 		    const struct ipcdev_deadline *deadline, void __user *uout, size_t usize)
 {
-	struct ipcdev_payload payload;
+	struct ipcdev_payload payload __uninitialized;
 	struct ipcdev_message *msg;
 	struct ipcdev_room room;
 	int ret;
@@ -761,14 +862,12 @@ out:
 static struct ipcdev_message *pin(struct ipcdev_queue *q, u32 position)
 {
 	struct ipcdev_message *msg = NULL;
-	struct rb_node *node;
 
 	spin_lock(&q->obj.lock);
 	if (position < q->queued) {
-		node = rb_first_cached(&q->ready);
+		msg = first_ready(q);
 		while (position--)
-			node = rb_next(node);
-		msg = rb_entry(node, struct ipcdev_message, node);
+			msg = next_ready(q, msg);
 		msg->pins++;
 	}
 	spin_unlock(&q->obj.lock);
@@ -822,7 +921,7 @@ out:
 static long ioctl_send(struct file *file, void __user *uarg, size_t usize)
 {
 	struct ipcdev_deadline deadline;
-	struct ipcdev_transfer args;
+	struct ipcdev_transfer args __uninitialized;
 	int ret;
 
 	if (!(file->f_mode & FMODE_WRITE))
@@ -835,7 +934,7 @@ static long ioctl_send(struct file *file, void __user *uarg, size_t usize)
 	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
 	if (ret)
 		return ret;
-	return send_one(file_queue(file), &args.msg, &deadline);
+	return send_one(ipcdev_handle(file), &args.msg, &deadline);
 }
 
 static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
@@ -843,7 +942,7 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 	const size_t head = offsetof(struct ipcdev_transfer, msg);
 	struct ipcdev_queue *q = file_queue(file);
 	struct ipcdev_deadline deadline;
-	struct ipcdev_transfer args;
+	struct ipcdev_transfer args __uninitialized;
 	int ret;
 
 	if (!(file->f_mode & FMODE_READ))
@@ -866,12 +965,13 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 	return recv_one(q, &args.msg, &deadline, uarg + head, usize - head);
 }
 
-static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool send)
+static __always_inline long ioctl_batch(struct file *file, void __user *uarg, size_t usize,
+					bool send)
 {
 	struct ipcdev_queue *q = file_queue(file);
 	struct ipcdev_deadline deadline;
-	struct ipcdev_batch args;
-	struct ipcdev_msg um;
+	struct ipcdev_batch args __uninitialized;
+	struct ipcdev_msg um __uninitialized;
 	void __user *umsg;
 	u32 done;
 	int ret;
@@ -898,7 +998,7 @@ static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool
 		if (ret)
 			break;
 		if (send)
-			ret = send_one(q, &um, &deadline);
+			ret = send_one(ipcdev_handle(file), &um, &deadline);
 		else
 			ret = recv_one(q, &um, &deadline, umsg, args.msg_size);
 		if (ret)
@@ -910,7 +1010,8 @@ static long ioctl_batch(struct file *file, void __user *uarg, size_t usize, bool
 			done++;
 			break;
 		}
-		cond_resched();
+		if (unlikely(need_resched()))
+			cond_resched();
 	}
 	return done ?: ret;
 }
@@ -961,7 +1062,7 @@ static ssize_t queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct ipcdev_queue *q = file_queue(iocb->ki_filp);
 	struct ipcdev_room room = { .len = iov_iter_count(to), .drop = true };
 	struct ipcdev_deadline deadline;
-	struct ipcdev_payload payload;
+	struct ipcdev_payload payload __uninitialized;
 	struct ipcdev_message *msg;
 	ssize_t ret;
 
@@ -990,7 +1091,7 @@ static ssize_t queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct file *file = iocb->ki_filp;
 	struct ipcdev_queue *q = file_queue(file);
 	struct ipcdev_deadline deadline;
-	struct ipcdev_payload payload;
+	struct ipcdev_payload payload __uninitialized;
 	struct ipcdev_message *msg;
 	int ret;
 
@@ -1062,6 +1163,9 @@ static void queue_drain(struct ipcdev_object *obj)
 	struct ipcdev_message *msg;
 	LIST_HEAD(messages);
 
+	msg = xchg(&q->spare, NULL);
+	if (msg)
+		list_add(&msg->list, &messages);
 	spin_lock(&obj->lock);
 	while ((msg = q->slots)) {
 		q->slots = msg->next_slot;
@@ -1203,8 +1307,9 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	q->depth = args.depth;
 	q->msg_max = args.msg_max;
 	q->bytes_max = args.bytes_max;
-	q->ready = RB_ROOT_CACHED;
+	q->urgent = RB_ROOT_CACHED;
 	q->by_age = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&q->fifo);
 	INIT_LIST_HEAD(&q->receivers);
 	INIT_LIST_HEAD(&q->senders);
 	ret = ipcdev_object_init(&q->obj, &queue_ops, bytes);

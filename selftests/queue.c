@@ -131,7 +131,7 @@ TEST_F(queue, handle)
 	EXPECT_EQ(DEPTH, s.depth);
 	EXPECT_EQ(MSG_MAX, s.msg_max);
 	EXPECT_EQ(DEPTH * MSG_MAX, s.size);
-	EXPECT_EQ(0, s.reserved);
+	EXPECT_EQ(0, s.calls);
 }
 
 TEST_F(queue, carries_payload_tag_and_priority)

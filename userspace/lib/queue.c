@@ -11,6 +11,16 @@ int ipcdev_queue_create(const struct ipcdev_create_queue *attr)
 	return device_ioctl(IPCDEV_IOC_CREATE_QUEUE, &create);
 }
 
+/* All single messages go this way; @transfer is the only copy of one. */
+static int transfer_msg(int fd, unsigned long cmd,
+			struct ipcdev_transfer *transfer,
+			const struct ipcdev_deadline *deadline)
+{
+	if (set_deadline(deadline, &transfer->flags, &transfer->deadline_ns))
+		return -1;
+	return ioctl(fd, cmd, transfer);
+}
+
 int ipcdev_queue_send_msg(int fd, const struct ipcdev_msg *msg,
 			  unsigned int flags,
 			  const struct ipcdev_deadline *deadline)
@@ -20,33 +30,21 @@ int ipcdev_queue_send_msg(int fd, const struct ipcdev_msg *msg,
 		.msg = *msg,
 	};
 
-	if (set_deadline(deadline, &transfer.flags, &transfer.deadline_ns))
-		return -1;
-	return ioctl(fd, IPCDEV_IOC_SEND, &transfer);
+	return transfer_msg(fd, IPCDEV_IOC_SEND, &transfer, deadline);
 }
 
 /* A failed receive, too, may have something to tell: what room it needs. */
-static int receive(int fd, struct ipcdev_msg *msg,
-		   struct ipcdev_transfer *transfer)
-{
-	int ret;
-
-	transfer->msg = *msg;
-	ret = ioctl(fd, IPCDEV_IOC_RECV, transfer);
-	*msg = transfer->msg;
-	return ret;
-}
-
 int ipcdev_queue_recv_msg(int fd, struct ipcdev_msg *msg, unsigned int flags,
 			  const struct ipcdev_deadline *deadline)
 {
 	struct ipcdev_transfer transfer = {
 		.flags = flags,
+		.msg = *msg,
 	};
+	int ret = transfer_msg(fd, IPCDEV_IOC_RECV, &transfer, deadline);
 
-	if (set_deadline(deadline, &transfer.flags, &transfer.deadline_ns))
-		return -1;
-	return receive(fd, msg, &transfer);
+	*msg = transfer.msg;
+	return ret;
 }
 
 int ipcdev_queue_peek(int fd, unsigned int position, struct ipcdev_msg *msg)
@@ -54,9 +52,12 @@ int ipcdev_queue_peek(int fd, unsigned int position, struct ipcdev_msg *msg)
 	struct ipcdev_transfer transfer = {
 		.flags = IPCDEV_PEEK,
 		.position = position,
+		.msg = *msg,
 	};
+	int ret = transfer_msg(fd, IPCDEV_IOC_RECV, &transfer, NULL);
 
-	return receive(fd, msg, &transfer);
+	*msg = transfer.msg;
+	return ret;
 }
 
 static int transfer_batch(int fd, unsigned long cmd, struct ipcdev_msg *msgs,
@@ -113,58 +114,58 @@ static void set_room(struct ipcdev_msg *msg, void *buf, size_t size)
 int ipcdev_queue_send(int fd, const void *data, size_t len, unsigned int prio,
 		      const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_msg msg = {
-		.prio = prio,
+	struct ipcdev_transfer transfer = {
+		.msg.prio = prio,
 	};
 
-	if (set_payload(&msg, data, len))
+	if (set_payload(&transfer.msg, data, len))
 		return -1;
-	return ipcdev_queue_send_msg(fd, &msg, 0, deadline);
+	return transfer_msg(fd, IPCDEV_IOC_SEND, &transfer, deadline);
 }
 
 ssize_t ipcdev_queue_recv(int fd, void *buf, size_t size, unsigned int *prio,
 			  const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_msg msg = {
-		.flags = IPCDEV_MSG_DROP_FDS,
+	struct ipcdev_transfer transfer = {
+		.msg.flags = IPCDEV_MSG_DROP_FDS,
 	};
 
-	set_room(&msg, buf, size);
-	if (ipcdev_queue_recv_msg(fd, &msg, 0, deadline))
+	set_room(&transfer.msg, buf, size);
+	if (transfer_msg(fd, IPCDEV_IOC_RECV, &transfer, deadline))
 		return -1;
 	if (prio)
-		*prio = msg.prio;
-	return msg.len;
+		*prio = transfer.msg.prio;
+	return transfer.msg.len;
 }
 
 int ipcdev_queue_send_fds(int fd, const void *data, size_t len, const int *fds,
 			  unsigned int count,
 			  const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_msg msg = {
-		.fds = ipcdev_ptr(fds),
-		.fd_count = count,
+	struct ipcdev_transfer transfer = {
+		.msg.fds = ipcdev_ptr(fds),
+		.msg.fd_count = count,
 	};
 
-	if (set_payload(&msg, data, len))
+	if (set_payload(&transfer.msg, data, len))
 		return -1;
-	return ipcdev_queue_send_msg(fd, &msg, 0, deadline);
+	return transfer_msg(fd, IPCDEV_IOC_SEND, &transfer, deadline);
 }
 
 ssize_t ipcdev_queue_recv_fds(int fd, void *buf, size_t size, int *fds,
 			      unsigned int *count,
 			      const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_msg msg = {
-		.fds = ipcdev_ptr(fds),
-		.fd_count = *count,
+	struct ipcdev_transfer transfer = {
+		.msg.fds = ipcdev_ptr(fds),
+		.msg.fd_count = *count,
 	};
 
-	set_room(&msg, buf, size);
-	if (ipcdev_queue_recv_msg(fd, &msg, 0, deadline))
+	set_room(&transfer.msg, buf, size);
+	if (transfer_msg(fd, IPCDEV_IOC_RECV, &transfer, deadline))
 		return -1;
-	*count = msg.fd_count;
-	return msg.len;
+	*count = transfer.msg.fd_count;
+	return transfer.msg.len;
 }
 
 int ipcdev_queue_send_slice(int fd, const void *data, size_t len,
@@ -177,28 +178,28 @@ int ipcdev_queue_send_slice(int fd, const void *data, size_t len,
 		.offset = slice->offset,
 		.length = slice->length,
 	};
-	struct ipcdev_msg msg = {
-		.slices = ipcdev_ptr(&part),
-		.slice_count = 1,
+	struct ipcdev_transfer transfer = {
+		.msg.slices = ipcdev_ptr(&part),
+		.msg.slice_count = 1,
 	};
 
-	if (set_payload(&msg, data, len))
+	if (set_payload(&transfer.msg, data, len))
 		return -1;
-	return ipcdev_queue_send_msg(fd, &msg, 0, deadline);
+	return transfer_msg(fd, IPCDEV_IOC_SEND, &transfer, deadline);
 }
 
 ssize_t ipcdev_queue_recv_slice(int fd, void *buf, size_t size,
 				struct ipcdev_slice *slice,
 				const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_msg msg = {
-		.slices = ipcdev_ptr(slice),
-		.slice_count = 1,
+	struct ipcdev_transfer transfer = {
+		.msg.slices = ipcdev_ptr(slice),
+		.msg.slice_count = 1,
 	};
 
 	*slice = (struct ipcdev_slice) { .fd = -1 };
-	set_room(&msg, buf, size);
-	if (ipcdev_queue_recv_msg(fd, &msg, 0, deadline))
+	set_room(&transfer.msg, buf, size);
+	if (transfer_msg(fd, IPCDEV_IOC_RECV, &transfer, deadline))
 		return -1;
-	return msg.len;
+	return transfer.msg.len;
 }
