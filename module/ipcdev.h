@@ -37,6 +37,7 @@ struct ipcdev_object;
  * @poll: the poll events that hold now, those of ipcdev_poll_peers() among
  *	them; under the object's lock
  * @peers_changed: a handle came or went; under the object's lock. Or NULL
+ * @released: a handle goes, and is still counted. Or NULL
  * @drain: no handle is left and none will be: drop the contents. Or NULL
  * @free: no reference is left: free the object
  * @size: what stat(2) shows
@@ -53,6 +54,7 @@ struct ipcdev_object_ops {
 	void (*opened)(struct ipcdev_object *obj, struct file *file);
 	__poll_t (*poll)(struct ipcdev_object *obj);
 	void (*peers_changed)(struct ipcdev_object *obj);
+	void (*released)(struct ipcdev_object *obj, struct ipcdev_handle *h);
 	void (*drain)(struct ipcdev_object *obj);
 	void (*free)(struct ipcdev_object *obj);
 	u64 (*size)(struct ipcdev_object *obj);
@@ -130,6 +132,10 @@ struct ipcdev_object {
  * @account: of the first who sent descriptors or slices through it, or NULL; see
  *	ipcdev_account_get_kept()
  * @watches: attached eventfds; protected by the object's watch_mutex
+ * @calls: queue: calls received through it and not answered, by token; protected
+ *	by the object's lock, and so is the rest
+ * @gone: those of them whose callers have given up, the first of them first
+ * @nr_gone: length of @gone
  */
 struct ipcdev_handle {
 	struct ipcdev_object *obj;
@@ -137,6 +143,9 @@ struct ipcdev_handle {
 	struct pid *opener;
 	struct ipcdev_account *account;
 	struct list_head watches;
+	struct rb_root calls;
+	struct list_head gone;
+	u32 nr_gone;
 };
 
 static inline struct ipcdev_handle *ipcdev_handle(const struct file *file)
@@ -276,7 +285,7 @@ struct ipcdev_message;
 /**
  * struct ipcdev_waiter - a sleeper, on its own stack
  * @node: in the object's list of sleepers until somebody settles it; protected
- *	by the object's lock
+ *	by the object's lock. A caller that waits for its reply is in none
  * @task: who sleeps
  * @msg: a sender's message until it is settled, a receiver's from then on
  * @result: IPCDEV_PENDING, and the outcome once settled; then the sleeper may
@@ -293,6 +302,7 @@ struct ipcdev_waiter {
 
 void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list);
 struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result);
+struct task_struct *ipcdev_waiter_finish(struct ipcdev_waiter *w, int result);
 void ipcdev_waiter_wake(struct task_struct *task);
 int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d);
 int ipcdev_sleep(const struct ipcdev_deadline *d);
@@ -337,7 +347,9 @@ static __always_inline int ipcdev_args_get(void *args, size_t ksize, const void 
 	BUILD_BUG_ON(ksize > IPCDEV_WORDS_MAX);
 	if (!user_read_access_begin(uarg, ksize))
 		return -EFAULT;
+#ifndef __clang__	/* which cannot unroll what may jump to a fault */
 #pragma GCC unroll 32
+#endif
 	for (i = 0; i < ksize / sizeof(*word); i++)
 		unsafe_get_user(word[i], uword + i, fault);
 	user_read_access_end();
@@ -357,7 +369,9 @@ static __always_inline int ipcdev_words_put(const void *args, size_t ksize, void
 	BUILD_BUG_ON(ksize % sizeof(*word));
 	if (!user_write_access_begin(uarg, ksize))
 		return -EFAULT;
+#ifndef __clang__	/* which cannot unroll what may jump to a fault */
 #pragma GCC unroll 32
+#endif
 	for (i = 0; i < ksize / sizeof(*word); i++)
 		unsafe_put_user(word[i], uword + i, fault);
 	user_write_access_end();

@@ -56,7 +56,9 @@ struct ipcdev_message *ipcdev_message_alloc(size_t room)
 	msg->cargo = NULL;
 	msg->pins = 0;
 	msg->lost = 0;
-	msg->gone = false;
+	msg->orphan = false;
+	msg->call = false;
+	msg->answering = false;
 	return msg;
 }
 

@@ -11,6 +11,8 @@
 #include <linux/ipcdev.h>
 
 struct ipcdev_account;
+struct ipcdev_handle;
+struct ipcdev_waiter;
 
 /**
  * struct ipcdev_item - a descriptor, or with a length a slice, in flight
@@ -39,19 +41,40 @@ struct ipcdev_cargo {
 };
 
 /**
+ * enum ipcdev_message_state - where a message is
+ * @IPCDEV_READY: in the queue
+ * @IPCDEV_TAKEN: a receiver copies it
+ * @IPCDEV_HELD: a call that was received, and not answered yet
+ */
+enum ipcdev_message_state {
+	IPCDEV_READY,
+	IPCDEV_TAKEN,
+	IPCDEV_HELD,
+};
+
+/**
  * struct ipcdev_message - a message
  * @node: in its queue's order of receiving, while it is ready and has a priority
  * @list: likewise, if it has none; or of dropped messages
  * @next_slot: in the queue's stack of free slots
  * @age: in its queue's order of sending, while it is ready and may be dropped
+ * @gone: in its server's list of calls whose callers have given up, once it is held
  * @seq: its place among those sent to its queue
  * @tag: the sender's
  * @prio: the sender's
  * @len: bytes of payload
  * @pins: peekers that are copying it; protected by the queue's lock
  * @lost: messages dropped before it, while it is taken
- * @gone: it was received while pinned: the last peeker frees it
+ * @orphan: the queue has done with it while it was pinned: the last peeker frees it
  * @slot: it is from the cache, and can be used again
+ * @call: it is a call, until that ends
+ * @answering: somebody is making its reply
+ * @state: enum ipcdev_message_state
+ * @sched_policy: of the caller
+ * @sched_prio: of the caller
+ * @error: of a reply
+ * @caller: who sleeps for the reply, until that is there or the caller gives up
+ * @server: the handle through which it can be answered, while it is held
  * @pid: of the sender, referenced, or NULL
  * @uid: of the sender, if @pid
  * @gid: of the sender, if @pid
@@ -60,7 +83,8 @@ struct ipcdev_cargo {
  * @data: the payload
  *
  * Between being built and being freed a message does not change but for its
- * place, so that it can be copied without a lock.
+ * place, so that it can be copied without a lock. The queue's lock protects where
+ * it is, and whether and how it is answered.
  */
 struct ipcdev_message {
 	union {
@@ -68,15 +92,26 @@ struct ipcdev_message {
 		struct list_head list;
 		struct ipcdev_message *next_slot;
 	};
-	struct rb_node age;
+	union {
+		struct rb_node age;
+		struct list_head gone;
+	};
 	u64 seq;
 	u64 tag;
 	u32 prio;
 	u32 len;
 	u32 pins;
 	u32 lost;
-	bool gone;
+	bool orphan;
 	bool slot;
+	bool call;
+	bool answering;
+	u8 state;
+	u16 sched_policy;
+	s16 sched_prio;
+	u32 error;
+	struct ipcdev_waiter *caller;
+	struct ipcdev_handle *server;
 	struct pid *pid;
 	kuid_t uid;
 	kgid_t gid;

@@ -75,6 +75,8 @@ __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)
 	poll_wait(file, &obj->wq, pt);
 	spin_lock(&obj->lock);
 	mask = poll_state(obj, h->rights);
+	if (h->nr_gone)
+		mask |= EPOLLPRI;
 	spin_unlock(&obj->lock);
 	return mask;
 }
@@ -112,6 +114,7 @@ int ipcdev_fasync(int fd, struct file *file, int on)
  */
 void ipcdev_notify_watched(struct ipcdev_object *obj, __poll_t events)
 {
+	/* The barrier that this needs was in ipcdev_notify(). */
 	if (waitqueue_active(&obj->wq)) {
 		trace_ipcdev_notify(obj, (__force u32)events);
 		atomic64_inc(&obj->wakeups);

@@ -185,6 +185,8 @@ int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights)
 	h->rights = rights;
 	h->opener = get_pid(task_tgid(current));
 	INIT_LIST_HEAD(&h->watches);
+	h->calls = RB_ROOT;
+	INIT_LIST_HEAD(&h->gone);
 
 	spin_lock(&obj->lock);
 	if (obj->dead) {
@@ -231,6 +233,8 @@ int ipcdev_handle_release(struct inode *inode, struct file *file)
 	obj = h->obj;
 	trace_ipcdev_release(obj, h->rights);
 	ipcdev_watches_release(h);
+	if (obj->ops->released)
+		obj->ops->released(obj, h);
 
 	spin_lock(&obj->lock);
 	obj->handles--;

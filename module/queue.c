@@ -8,6 +8,7 @@
  * - *waiting*: its sender sleeps for room and holds it on its stack;
  * - *ready*: in the queue, in order of priority and then of sending;
  * - *taken*: one receiver has it and is copying it out, without the lock;
+ * - *held*: a call that has been received and is not answered yet (call.c);
  * - gone: delivered, dropped, or never sent.
  *
  * A taken message is delivered when everything has reached the receiver's memory.
@@ -30,244 +31,18 @@
 
 #include "ipcdev.h"
 #include "message.h"
+#include "queue.h"
 #include "trace.h"
 
 #define DEPTH_DEFAULT		64
 #define MSG_MAX_DEFAULT		8192
 #define BYTES_MAX_DEFAULT	(16ULL << 20)
 
-/* Message memory that an idle queue keeps, for the next messages to come. */
-#define SLOTS_KEPT		64
-
 /* What a message costs beside its payload, as the user is charged for it. */
 #define MESSAGE_OVERHEAD	256
 
 #define QUEUE_FLAGS	(IPCDEV_QUEUE_NONBLOCK | IPCDEV_QUEUE_DROP_OLDEST | \
 			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME)
-#define WAIT_FLAGS	(IPCDEV_NONBLOCK | IPCDEV_DEADLINE_MONOTONIC | \
-			 IPCDEV_DEADLINE_REALTIME)
-#define RECV_FLAGS	(IPCDEV_MSG_DROP_FDS | IPCDEV_MSG_SLICE_IDS)
-#define TOLD_FLAGS	(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME)
-
-/**
- * struct ipcdev_queue - a message queue
- * @obj: the object; its lock protects all that follows @bytes_max
- * @flags: IPCDEV_QUEUE_*
- * @depth: messages at most
- * @msg_max: bytes in the largest
- * @bytes_max: bytes in all
- * @fifo: ready messages of priority 0, the most common one, in order of receiving
- * @urgent: those of all other priorities, which are received before, likewise
- * @by_age: the same in order of sending, for IPCDEV_QUEUE_DROP_OLDEST only
- * @receivers: sleeping receivers, the longest waiting first
- * @senders: sleeping senders, likewise
- * @spare: a free message slot, or NULL; whoever has the lock may put one here,
- *	and anybody may take it
- * @slots: more of them, linked by @next_slot
- * @next_seq: of the next message
- * @queued_bytes: payload of the ready messages
- * @queued: ready messages
- * @taken: messages that receivers are copying
- * @laden: messages with descriptors or slices, waiting, ready or taken
- * @nr_receivers: length of @receivers
- * @nr_senders: length of @senders
- * @nr_slots: length of @slots
- * @lost: messages dropped since one was taken
- * @want_room: somebody was told that there is no room
- * @sent: statistics
- * @sent_bytes: statistics
- * @received: statistics
- * @received_bytes: statistics
- * @dropped: statistics
- * @returned: statistics
- * @send_waits: statistics
- * @recv_waits: statistics
- * @wakeups: statistics
- */
-struct ipcdev_queue {
-	struct ipcdev_object obj;
-	u32 flags;
-	u32 depth;
-	u32 msg_max;
-	u64 bytes_max;
-
-	struct list_head fifo;
-	struct rb_root_cached urgent;
-	struct rb_root_cached by_age;
-	struct list_head receivers;
-	struct list_head senders;
-	struct ipcdev_message *spare;
-	struct ipcdev_message *slots;
-	u64 next_seq;
-	u64 queued_bytes;
-	u32 queued;
-	u32 taken;
-	u32 laden;
-	u32 nr_receivers;
-	u32 nr_senders;
-	u32 nr_slots;
-	u32 lost;
-	bool want_room;
-
-	u64 sent;
-	u64 sent_bytes;
-	u64 received;
-	u64 received_bytes;
-	u64 dropped;
-	u64 returned;
-	u64 send_waits;
-	u64 recv_waits;
-	u64 wakeups;
-};
-
-/**
- * struct ipcdev_room - what a receiver can take
- * @len: bytes of payload
- * @fds: descriptors
- * @slices: slices
- * @drop: descriptors and slices beyond that may be dropped
- */
-struct ipcdev_room {
-	size_t len;
-	u32 fds;
-	u32 slices;
-	bool drop;
-};
-
-static struct ipcdev_queue *to_queue(struct ipcdev_object *obj)
-{
-	return container_of(obj, struct ipcdev_queue, obj);
-}
-
-static struct ipcdev_queue *file_queue(struct file *file)
-{
-	return to_queue(ipcdev_handle(file)->obj);
-}
-
-/* The states of a message. All of these need the lock. */
-
-static bool has_room(const struct ipcdev_queue *q, u32 len)
-{
-	return q->queued < q->depth && q->queued_bytes + len <= q->bytes_max;
-}
-
-static bool less(struct rb_node *a, const struct rb_node *b)
-{
-	const struct ipcdev_message *m = rb_entry(a, struct ipcdev_message, node);
-	const struct ipcdev_message *n = rb_entry(b, struct ipcdev_message, node);
-
-	if (m->prio != n->prio)
-		return m->prio > n->prio;
-	return m->seq < n->seq;
-}
-
-static struct ipcdev_message *first_ready(struct ipcdev_queue *q)
-{
-	struct rb_node *node = rb_first_cached(&q->urgent);
-
-	if (unlikely(node))
-		return rb_entry(node, struct ipcdev_message, node);
-	return list_first_entry_or_null(&q->fifo, struct ipcdev_message, list);
-}
-
-/* The ready message that is received after @msg, or NULL. */
-static struct ipcdev_message *next_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	if (msg->prio) {
-		struct rb_node *node = rb_next(&msg->node);
-
-		if (node)
-			return rb_entry(node, struct ipcdev_message, node);
-		return list_first_entry_or_null(&q->fifo, struct ipcdev_message, list);
-	}
-	return list_is_last(&msg->list, &q->fifo) ? NULL : list_next_entry(msg, list);
-}
-
-static bool older(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct ipcdev_message, age)->seq <
-	       rb_entry(b, struct ipcdev_message, age)->seq;
-}
-
-/*
- * A new message is the last. One that comes back has only others before it that
- * came back as well: there are no more of these than receivers.
- */
-static __always_inline void fifo_add(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	struct ipcdev_message *later;
-
-	if (likely(msg->seq + 1 == q->next_seq)) {
-		list_add_tail(&msg->list, &q->fifo);
-		return;
-	}
-	list_for_each_entry(later, &q->fifo, list) {
-		if (later->seq > msg->seq)
-			break;
-	}
-	list_add_tail(&msg->list, &later->list);
-}
-
-static __always_inline void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	if (likely(!msg->prio))
-		fifo_add(q, msg);
-	else
-		rb_add_cached(&msg->node, &q->urgent, less);
-	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
-		rb_add_cached(&msg->age, &q->by_age, older);
-	q->queued++;
-	q->queued_bytes += msg->len;
-}
-
-static __always_inline void unmake_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	if (likely(!msg->prio))
-		list_del(&msg->list);
-	else
-		rb_erase_cached(&msg->node, &q->urgent);
-	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
-		rb_erase_cached(&msg->age, &q->by_age);
-	q->queued--;
-	q->queued_bytes -= msg->len;
-}
-
-static __always_inline void make_taken(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	q->taken++;
-	msg->lost = q->lost;
-	q->lost = 0;
-}
-
-/*
- * A message that is not in the queue becomes ready, or taken by a receiver that
- * sleeps for it. Returns that receiver's task, to be woken without the lock.
- */
-static __always_inline struct task_struct *hand_over(struct ipcdev_queue *q,
-						     struct ipcdev_message *msg)
-{
-	struct ipcdev_waiter *w;
-
-	if (list_empty(&q->receivers)) {
-		make_ready(q, msg);
-		return NULL;
-	}
-	w = list_first_entry(&q->receivers, struct ipcdev_waiter, node);
-	make_taken(q, msg);
-	w->msg = msg;
-	q->nr_receivers--;
-	q->wakeups++;
-	return ipcdev_waiter_settle(w, 0);
-}
-
-static __always_inline struct task_struct *accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	msg->seq = q->next_seq++;
-	q->sent++;
-	q->sent_bytes += msg->len;
-	trace_ipcdev_send(&q->obj, msg);
-	return hand_over(q, msg);
-}
 
 /* The first sleeping sender is done, one way or the other. */
 static void settle_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w, int result)
@@ -278,7 +53,7 @@ static void settle_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w, int r
 }
 
 /* There may be room now: admit sleeping senders. Returns the events to notify. */
-static __poll_t admit(struct ipcdev_queue *q)
+__poll_t ipcdev_queue_admit(struct ipcdev_queue *q)
 {
 	struct ipcdev_message *msg;
 	struct ipcdev_waiter *w;
@@ -304,47 +79,11 @@ static __poll_t admit(struct ipcdev_queue *q)
 	return events;
 }
 
-/* The room that a message took is free again. */
-static __poll_t made_room(struct ipcdev_queue *q, bool was_full)
-{
-	q->want_room |= was_full;
-	if (likely(!q->want_room && list_empty(&q->senders)))
-		return 0;
-	return admit(q);
-}
-
-/*
- * The queue is done with a message, and keeps its memory if it can. Returns the
- * message if the caller must strip it first, without the lock, or free it.
- */
-static __always_inline struct ipcdev_message *retire(struct ipcdev_queue *q,
-						     struct ipcdev_message *msg)
-{
-	if (unlikely(msg->pins)) {
-		msg->gone = true;
-		return NULL;
-	}
-	if (unlikely(msg->cargo || msg->pid))
-		return msg;
-	if (likely(msg->slot && !READ_ONCE(q->spare))) {
-		/* Pairs with the xchg() in message_get(). */
-		smp_store_release(&q->spare, msg);
-		return NULL;
-	}
-	if (msg->slot && q->nr_slots < min_t(u32, q->depth, SLOTS_KEPT)) {
-		msg->next_slot = q->slots;
-		q->slots = msg;
-		q->nr_slots++;
-		return NULL;
-	}
-	return msg;
-}
-
 /*
  * Nobody will send any more, and nothing is left that could come back: the end
  * for all who sleep. Returns whether it is.
  */
-static bool drained(struct ipcdev_queue *q)
+bool ipcdev_queue_drained(struct ipcdev_queue *q)
 {
 	struct ipcdev_waiter *w, *next;
 
@@ -361,9 +100,10 @@ static bool drained(struct ipcdev_queue *q)
 static void queue_peers_changed(struct ipcdev_object *obj)
 {
 	struct ipcdev_queue *q = to_queue(obj);
+	struct ipcdev_message *msg, *later;
 	struct ipcdev_waiter *w, *next;
 
-	drained(q);
+	ipcdev_queue_drained(q);
 	if (!ipcdev_readers_gone(obj))
 		return;
 	list_for_each_entry_safe(w, next, &q->senders, node) {
@@ -371,11 +111,21 @@ static void queue_peers_changed(struct ipcdev_object *obj)
 			q->laden--;
 		settle_sender(q, w, -EPIPE);
 	}
+	/* Messages may wait for a reader to come; callers must not. */
+	for (msg = first_ready(q); msg; msg = later) {
+		later = next_ready(q, msg);
+		if (msg->call) {
+			unmake_ready(q, msg);
+			if (msg->cargo)
+				q->laden--;
+			ipcdev_waiter_wake(ipcdev_call_end(msg, -EPIPE));
+		}
+	}
 }
 
 /* Messages on their way in. */
 
-static noinline struct ipcdev_message *message_get_other(struct ipcdev_queue *q, size_t room)
+struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room)
 {
 	struct ipcdev_message *msg;
 
@@ -393,19 +143,12 @@ static noinline struct ipcdev_message *message_get_other(struct ipcdev_queue *q,
 	return ipcdev_message_alloc(room);
 }
 
-static __always_inline struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
-{
-	struct ipcdev_message *msg = NULL;
-
-	if (likely(room <= IPCDEV_SLOT_DATA))
-		msg = xchg(&q->spare, NULL);
-	return likely(msg) ? msg : message_get_other(q, room);
-}
-
 /* A message that nobody is to see: its memory may serve again. */
-static void message_put(struct ipcdev_queue *q, struct ipcdev_message *msg)
+void ipcdev_queue_discard(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	ipcdev_message_strip(msg);
+	/* Of one that is pinned the last peeker lets go. */
+	if (likely(!READ_ONCE(msg->pins)))
+		ipcdev_message_strip(msg);
 	spin_lock(&q->obj.lock);
 	msg = retire(q, msg);
 	spin_unlock(&q->obj.lock);
@@ -428,8 +171,10 @@ static void drop_oldest(struct ipcdev_queue *q, u32 len, struct list_head *dropp
 			q->lost++;
 		if (msg->cargo)
 			q->laden--;
-		if (msg->pins)
-			msg->gone = true;
+		if (msg->call)
+			ipcdev_waiter_wake(ipcdev_call_end(msg, -EPIPE));
+		else if (msg->pins)
+			msg->orphan = true;
 		else
 			list_add(&msg->list, dropped);
 	}
@@ -441,15 +186,6 @@ static void free_list(struct list_head *messages)
 
 	list_for_each_entry_safe(msg, next, messages, list)
 		ipcdev_message_free(msg);
-}
-
-/* A message has come: wake the receiver that it was handed to, or tell who watches. */
-static __always_inline void announce(struct ipcdev_queue *q, struct task_struct *receiver)
-{
-	if (receiver)
-		ipcdev_waiter_wake(receiver);
-	else
-		ipcdev_notify(&q->obj, EPOLLIN);
 }
 
 /* Sleep for room. Called with the lock, returns without it. */
@@ -477,7 +213,7 @@ static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
 				q->laden--;
 			w.result = ret;
 			/* What is behind may be smaller, and fit. */
-			events = admit(q);
+			events = ipcdev_queue_admit(q);
 		}
 		spin_unlock(&q->obj.lock);
 		if (events)
@@ -491,8 +227,8 @@ static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
  * queue_send() where it is not plain that the message can go. Called with the lock,
  * returns without it.
  */
-static noinline int send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
-				 const struct ipcdev_deadline deadline)
+int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
+			      const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock)
 {
 	struct task_struct *receiver;
@@ -532,150 +268,56 @@ err:
 	return ret;
 }
 
-/*
- * Send a message that is ready to go. On success it is the queue's, else still
- * the caller's.
- */
-static __always_inline int queue_send(struct ipcdev_queue *q, struct ipcdev_message *msg,
-				      const struct ipcdev_deadline *deadline)
-{
-	struct task_struct *receiver;
-
-	spin_lock(&q->obj.lock);
-	if (unlikely(ipcdev_readers_gone(&q->obj) || msg->cargo || !has_room(q, msg->len) ||
-		     !list_empty(&q->senders)))
-		return send_checked(q, msg, *deadline);
-	receiver = accept(q, msg);
-	spin_unlock(&q->obj.lock);
-	announce(q, receiver);
-	return 0;
-}
-
-/* Who sends and when, for those queues that were made to tell. */
-static inline void message_sign(struct ipcdev_queue *q, struct ipcdev_message *msg,
-				struct pid *pid, const struct cred *cred)
-{
-	msg->time_ns = 0;
-	if (unlikely(q->flags & IPCDEV_QUEUE_TIME))
-		msg->time_ns = ktime_get_ns();
-	if (unlikely(q->flags & IPCDEV_QUEUE_CREDS)) {
-		msg->pid = get_pid(pid);
-		msg->uid = cred->euid;
-		msg->gid = cred->egid;
-	}
-}
-
-static int send_check(const struct ipcdev_msg *um)
-{
-	if (um->flags || um->time_ns || um->pid || um->uid || um->gid || um->lost)
-		return -EINVAL;
-	if (um->prio > IPCDEV_PRIO_MAX || um->fd_count > IPCDEV_FDS_MAX ||
-	    um->slice_count > IPCDEV_SLICES_MAX)
-		return -EINVAL;
-	return 0;
-}
-
 static __always_inline int send_one(struct ipcdev_handle *h, const struct ipcdev_msg *um,
-		    const struct ipcdev_deadline *deadline)
+				    const struct ipcdev_deadline *deadline)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
-	u32 items = um->fd_count + um->slice_count;
-	struct ipcdev_payload payload __uninitialized;
 	struct ipcdev_message *msg;
 	int ret;
 
 	ret = send_check(um);
 	if (ret)
 		return ret;
-	ret = ipcdev_payload_import(&payload, um, ITER_SOURCE);
-	if (ret)
-		return ret;
-	ret = -EMSGSIZE;
-	if (payload.len > q->msg_max)
-		goto out;
-	ret = -ENOMEM;
-	msg = message_get(q, ipcdev_message_room(payload.len, items));
-	if (!msg)
-		goto out;
-	msg->tag = um->tag;
-	msg->prio = um->prio;
-	ret = ipcdev_message_fill(msg, &payload);
-	if (!ret && items)
-		ret = ipcdev_cargo_load(msg, um, &h->account);
-	if (ret)
-		goto out_message;
-	message_sign(q, msg, task_tgid(current), current_cred());
+	msg = message_build(h, um);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
 	ret = queue_send(q, msg, deadline);
-out_message:
-	if (ret)
-		message_put(q, msg);
-out:
-	ipcdev_payload_release(&payload);
+	if (unlikely(ret))
+		ipcdev_queue_discard(q, msg);
 	return ret;
 }
 
-/* Messages on their way out. */
-
-static __always_inline bool fits(const struct ipcdev_message *msg, const struct ipcdev_room *room)
-{
-	if (msg->len > room->len)
-		return false;
-	return room->drop || (ipcdev_cargo_fds(msg) <= room->fds &&
-			      ipcdev_cargo_slices(msg) <= room->slices);
-}
-
-/* What a receiver without room is told. */
-static __always_inline void tell_need(const struct ipcdev_message *msg, struct ipcdev_room *room)
-{
-	room->len = msg->len;
-	room->fds = ipcdev_cargo_fds(msg);
-	room->slices = ipcdev_cargo_slices(msg);
-}
-
 /* A taken message could not be delivered. */
-static noinline void put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
+void ipcdev_queue_put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	struct task_struct *receiver;
+	bool end;
 
 	spin_lock(&q->obj.lock);
 	trace_ipcdev_return(&q->obj, msg);
 	q->taken--;
 	q->returned++;
 	q->lost += min(msg->lost, U32_MAX - q->lost);
+	if (unlikely(msg->call && !msg->caller)) {
+		/* Nobody waits for this one any more. */
+		msg->call = false;
+		if (msg->cargo)
+			q->laden--;
+		end = ipcdev_queue_drained(q);
+		spin_unlock(&q->obj.lock);
+		if (end)
+			ipcdev_notify(&q->obj, EPOLLHUP);
+		ipcdev_queue_discard(q, msg);
+		return;
+	}
 	receiver = hand_over(q, msg);
 	spin_unlock(&q->obj.lock);
 	announce(q, receiver);
 }
 
-/* A taken message has been delivered. */
-static __always_inline void delivered(struct ipcdev_queue *q, struct ipcdev_message *msg)
-{
-	bool end;
-
-	spin_lock(&q->obj.lock);
-	trace_ipcdev_receive(&q->obj, msg);
-	q->taken--;
-	if (msg->cargo)
-		q->laden--;
-	q->received++;
-	q->received_bytes += msg->len;
-	end = unlikely(ipcdev_writers_gone(&q->obj)) && drained(q);
-	msg = retire(q, msg);
-	spin_unlock(&q->obj.lock);
-
-	if (unlikely(end))
-		ipcdev_notify(&q->obj, EPOLLHUP);
-	if (likely(!msg))
-		return;
-	if (msg->slot)
-		message_put(q, msg);
-	else
-		ipcdev_message_free(msg);
-}
-
 /* Nothing is ready: sleep for a message. Called with the lock, returns without it. */
-static noinline struct ipcdev_message *wait_for_message(struct ipcdev_queue *q,
-							const struct ipcdev_deadline deadline)
+struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
+					 const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock)
 {
 	struct ipcdev_waiter w = {};
@@ -709,84 +351,9 @@ static noinline struct ipcdev_message *wait_for_message(struct ipcdev_queue *q,
 	return w.result ? ERR_PTR(w.result) : w.msg;
 }
 
-/*
- * Take the next message. It is then the caller's to end with delivered() or
- * put_back(). On -EMSGSIZE it stays, and @room says what it needs.
- */
-static __always_inline struct ipcdev_message *take(struct ipcdev_queue *q,
-						   struct ipcdev_room *room,
-						   const struct ipcdev_deadline *deadline)
-{
-	struct ipcdev_message *msg;
-	__poll_t events;
-	bool was_full;
-
-	spin_lock(&q->obj.lock);
-	msg = first_ready(q);
-	if (!msg) {
-		msg = wait_for_message(q, *deadline);
-		if (!IS_ERR(msg) && unlikely(!fits(msg, room))) {
-			tell_need(msg, room);
-			put_back(q, msg);
-			return ERR_PTR(-EMSGSIZE);
-		}
-		return msg;
-	}
-	if (unlikely(!fits(msg, room))) {
-		tell_need(msg, room);
-		spin_unlock(&q->obj.lock);
-		return ERR_PTR(-EMSGSIZE);
-	}
-	was_full = !has_room(q, q->msg_max);
-	unmake_ready(q, msg);
-	make_taken(q, msg);
-	events = made_room(q, was_full);
-	spin_unlock(&q->obj.lock);
-	if (unlikely(events))
-		ipcdev_notify(&q->obj, events);
-	return msg;
-}
-
-/* What the receiver is told of a message, but for what it carries. */
-static __always_inline void tell(const struct ipcdev_message *msg, struct ipcdev_msg *um, u32 lost)
-{
-	um->len = msg->len;
-	um->tag = msg->tag;
-	um->prio = msg->prio;
-	um->lost = lost;
-	um->flags &= RECV_FLAGS;
-	um->pid = 0;
-	um->uid = 0;
-	um->gid = 0;
-	if (unlikely(msg->pid)) {
-		um->flags |= IPCDEV_MSG_CREDS;
-		um->pid = pid_vnr(msg->pid);
-		um->uid = from_kuid_munged(current_user_ns(), msg->uid);
-		um->gid = from_kgid_munged(current_user_ns(), msg->gid);
-	}
-	um->time_ns = 0;
-	if (unlikely(msg->time_ns)) {
-		um->flags |= IPCDEV_MSG_TIME;
-		um->time_ns = ipcdev_time_to_caller(msg->time_ns);
-	}
-}
-
-/*
- * A receiver that has been killed meanwhile will not look at what it is told. Once
- * that is written, though, somebody who shares its memory may have.
- */
-static __always_inline int tell_user(const struct ipcdev_message *msg, struct ipcdev_msg *um,
-				     void __user *uout, size_t usize)
-{
-	tell(msg, um, msg->lost);
-	if (unlikely(fatal_signal_pending(current)))
-		return -EINTR;
-	return ipcdev_args_put(um, sizeof(*um), uout, usize);
-}
-
 /* The rare case of deliver(), out of its way. */
-static noinline int deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
-				  void __user *uout, size_t usize)
+int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
+			       void __user *uout, size_t usize)
 {
 	struct ipcdev_delivery delivery __uninitialized;
 	int ret;
@@ -798,63 +365,6 @@ static noinline int deliver_laden(const struct ipcdev_message *msg, struct ipcde
 	ret = tell_user(msg, um, uout, usize);
 	if (unlikely(ret))
 		ipcdev_cargo_undo(&delivery);
-	return ret;
-}
-
-/* Everything that a receiver is to have, up to where it can still be undone. */
-static __always_inline int deliver(const struct ipcdev_message *msg,
-				   struct ipcdev_payload *payload, struct ipcdev_msg *um,
-				   void __user *uout, size_t usize)
-{
-	int ret;
-
-	ret = ipcdev_message_copy_out(msg, payload);
-	if (unlikely(ret))
-		return ret;
-	if (unlikely(msg->cargo))
-		return deliver_laden(msg, um, uout, usize);
-	um->fd_count = 0;
-	um->slice_count = 0;
-	return tell_user(msg, um, uout, usize);
-}
-
-static __always_inline int recv_one(struct ipcdev_queue *q, struct ipcdev_msg *um,
-		    const struct ipcdev_deadline *deadline, void __user *uout, size_t usize)
-{
-	struct ipcdev_payload payload __uninitialized;
-	struct ipcdev_message *msg;
-	struct ipcdev_room room;
-	int ret;
-
-	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
-		return -EINVAL;
-	ret = ipcdev_payload_import(&payload, um, ITER_DEST);
-	if (ret)
-		return ret;
-	room.len = payload.len;
-	room.fds = um->fd_count;
-	room.slices = um->slice_count;
-	room.drop = um->flags & IPCDEV_MSG_DROP_FDS;
-
-	msg = take(q, &room, deadline);
-	if (IS_ERR(msg)) {
-		ret = PTR_ERR(msg);
-		if (ret == -EMSGSIZE) {
-			um->len = room.len;
-			um->fd_count = room.fds;
-			um->slice_count = room.slices;
-			if (ipcdev_args_put(um, sizeof(*um), uout, usize))
-				ret = -EFAULT;
-		}
-		goto out;
-	}
-	ret = deliver(msg, &payload, um, uout, usize);
-	if (unlikely(ret))
-		put_back(q, msg);
-	else
-		delivered(q, msg);
-out:
-	ipcdev_payload_release(&payload);
 	return ret;
 }
 
@@ -877,7 +387,7 @@ static struct ipcdev_message *pin(struct ipcdev_queue *q, u32 position)
 static void unpin(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	spin_lock(&q->obj.lock);
-	if (--msg->pins || !msg->gone)
+	if (--msg->pins || !msg->orphan)
 		msg = NULL;
 	spin_unlock(&q->obj.lock);
 	ipcdev_message_free(msg);
@@ -907,6 +417,7 @@ static int peek(struct ipcdev_queue *q, u32 position, struct ipcdev_msg *um,
 	} else {
 		ret = ipcdev_message_copy_out(msg, &payload);
 		tell(msg, um, 0);
+		um->token = 0;
 	}
 	if (ret != -EFAULT && ipcdev_args_put(um, sizeof(*um), uout, usize))
 		ret = -EFAULT;
@@ -940,7 +451,7 @@ static long ioctl_send(struct file *file, void __user *uarg, size_t usize)
 static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 {
 	const size_t head = offsetof(struct ipcdev_transfer, msg);
-	struct ipcdev_queue *q = file_queue(file);
+	struct ipcdev_handle *h = ipcdev_handle(file);
 	struct ipcdev_deadline deadline;
 	struct ipcdev_transfer args __uninitialized;
 	int ret;
@@ -959,16 +470,16 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 	if (ret)
 		return ret;
 	if (args.flags & IPCDEV_PEEK)
-		return peek(q, args.position, &args.msg, uarg + head, usize - head);
+		return peek(to_queue(h->obj), args.position, &args.msg, uarg + head, usize - head);
 	if (args.position)
 		return -EINVAL;
-	return recv_one(q, &args.msg, &deadline, uarg + head, usize - head);
+	return queue_recv(h, &args.msg, &deadline, uarg + head, usize - head);
 }
 
 static __always_inline long ioctl_batch(struct file *file, void __user *uarg, size_t usize,
 					bool send)
 {
-	struct ipcdev_queue *q = file_queue(file);
+	struct ipcdev_handle *h = ipcdev_handle(file);
 	struct ipcdev_deadline deadline;
 	struct ipcdev_batch args __uninitialized;
 	struct ipcdev_msg um __uninitialized;
@@ -998,9 +509,9 @@ static __always_inline long ioctl_batch(struct file *file, void __user *uarg, si
 		if (ret)
 			break;
 		if (send)
-			ret = send_one(ipcdev_handle(file), &um, &deadline);
+			ret = send_one(h, &um, &deadline);
 		else
-			ret = recv_one(q, &um, &deadline, umsg, args.msg_size);
+			ret = queue_recv(h, &um, &deadline, umsg, args.msg_size);
 		if (ret)
 			break;
 		/* A receiver sleeps for the first message only. */
@@ -1027,6 +538,12 @@ static long queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, s
 		return ioctl_batch(file, uarg, usize, true);
 	case _IOC_NR(IPCDEV_IOC_RECV_BATCH):
 		return ioctl_batch(file, uarg, usize, false);
+	case _IOC_NR(IPCDEV_IOC_CALL):
+		return ipcdev_call(file, uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_REPLY):
+		return ipcdev_reply(file, uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_REPLY_RECV):
+		return ipcdev_reply_recv(file, uarg, usize);
 	default:
 		return -ENOTTY;
 	}
@@ -1045,6 +562,10 @@ static long queue_unlocked_ioctl(struct file *file, unsigned int cmd, unsigned l
 		return ioctl_send(file, uarg, sizeof(struct ipcdev_transfer));
 	case IPCDEV_IOC_RECV:
 		return ioctl_recv(file, uarg, sizeof(struct ipcdev_transfer));
+	case IPCDEV_IOC_CALL:
+		return ipcdev_call(file, uarg, sizeof(struct ipcdev_call));
+	case IPCDEV_IOC_REPLY_RECV:
+		return ipcdev_reply_recv(file, uarg, sizeof(struct ipcdev_call));
 	default:
 		return ipcdev_handle_ioctl(file, cmd, arg);
 	}
@@ -1078,11 +599,11 @@ static ssize_t queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (!ret && unlikely(fatal_signal_pending(current)))
 		ret = -EINTR;
 	if (unlikely(ret)) {
-		put_back(q, msg);
+		ipcdev_queue_put_back(q, msg);
 		return ret;
 	}
 	ret = msg->len;
-	delivered(q, msg);
+	delivered(q, msg, NULL);
 	return ret;
 }
 
@@ -1106,6 +627,7 @@ static ssize_t queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		return -ENOMEM;
 	msg->tag = 0;
 	msg->prio = 0;
+	msg->error = 0;
 	ret = ipcdev_message_fill(msg, &payload);
 	if (!ret) {
 		rw_deadline(&deadline, iocb);
@@ -1113,7 +635,7 @@ static ssize_t queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		ret = queue_send(q, msg, &deadline);
 	}
 	if (unlikely(ret)) {
-		message_put(q, msg);
+		ipcdev_queue_discard(q, msg);
 		return ret;
 	}
 	return payload.len;
@@ -1155,6 +677,11 @@ static __poll_t queue_poll(struct ipcdev_object *obj)
 	else
 		q->want_room = true;
 	return mask;
+}
+
+static void queue_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	ipcdev_calls_release(to_queue(obj), h);
 }
 
 static void queue_drain(struct ipcdev_object *obj)
@@ -1225,6 +752,7 @@ static void queue_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
 	st->queued_bytes = q->queued_bytes;
 	st->receivers = q->nr_receivers;
 	st->senders = q->nr_senders;
+	st->calls = q->calls;
 	st->sent = q->sent;
 	st->sent_bytes = q->sent_bytes;
 	st->received = q->received;
@@ -1258,6 +786,7 @@ static const struct ipcdev_object_ops queue_ops = {
 	.opened = queue_opened,
 	.poll = queue_poll,
 	.peers_changed = queue_peers_changed,
+	.released = queue_released,
 	.drain = queue_drain,
 	.free = queue_free,
 	.size = queue_size,

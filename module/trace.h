@@ -98,6 +98,7 @@ IPCDEV_MESSAGE_EVENT(send);
 IPCDEV_MESSAGE_EVENT(receive);
 IPCDEV_MESSAGE_EVENT(return);
 IPCDEV_MESSAGE_EVENT(drop);
+IPCDEV_MESSAGE_EVENT(reply);
 
 DECLARE_EVENT_CLASS(ipcdev_sleep,
 		    TP_PROTO(const struct ipcdev_object *obj, bool sender, int result),

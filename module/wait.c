@@ -94,9 +94,21 @@ void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list)
  */
 struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result)
 {
+	list_del(&w->node);
+	return ipcdev_waiter_finish(w, result);
+}
+
+/**
+ * ipcdev_waiter_finish - the same for one that is on no list
+ * @w: out of reach afterwards
+ * @result: 0 or an errno
+ *
+ * Return: the task, for ipcdev_waiter_wake().
+ */
+struct task_struct *ipcdev_waiter_finish(struct ipcdev_waiter *w, int result)
+{
 	struct task_struct *task = w->task;
 
-	list_del(&w->node);
 	get_task_struct(task);
 	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
 	smp_store_release(&w->result, result);
@@ -149,6 +161,11 @@ int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d
 {
 	int ret = 0;
 
+	/*
+	 * Whom we have just woken may be done with us by the time that we are back:
+	 * let it run before we go through the motions of falling asleep.
+	 */
+	cond_resched();
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 		/* Pairs with the store-release in ipcdev_waiter_settle(). */

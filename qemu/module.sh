@@ -24,7 +24,9 @@ esac
 mkdir -p "$folder"
 cp -rs --remove-destination "$top/Kbuild" "$top/module" "$top/uapi" "$folder"
 find "$folder" -xtype l -delete
-make=(make -C "$(readlink -f "$tree")" M="$folder" --no-print-directory "$@" modules)
+# Types for BPF programs, which some kernels would have and which need pahole.
+make=(make -C "$(readlink -f "$tree")" M="$folder" --no-print-directory \
+	CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules)
 
 # In the chroot our files are where they are here, and remain ours.
 # shellcheck disable=SC2016 # the inner shell expands it

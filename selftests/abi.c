@@ -220,7 +220,7 @@ FIXTURE_VARIANT_ADD(ioctl, recv)
 		/* What was told of the last message is no mistake. */
 		FIELD(transfer, msg.flags, IPCDEV_MSG_DROP_FDS |
 		      IPCDEV_MSG_SLICE_IDS | IPCDEV_MSG_CREDS |
-		      IPCDEV_MSG_TIME),
+		      IPCDEV_MSG_TIME | IPCDEV_MSG_CALL),
 	},
 };
 
@@ -595,18 +595,27 @@ TEST_F(abi, layout)
 	LAYOUT(msg, time_ns, 56);
 	LAYOUT(msg, pid, 64);
 	LAYOUT(msg, lost, 76);
-	LENGTH(msg, 80);
+	LAYOUT(msg, token, 80);
+	LAYOUT(msg, error, 88);
+	LAYOUT(msg, sched_policy, 92);
+	LAYOUT(msg, sched_prio, 94);
+	LENGTH(msg, 96);
 	LAYOUT(transfer, position, 4);
 	LAYOUT(transfer, deadline_ns, 8);
 	LAYOUT(transfer, msg, 16);
-	LENGTH(transfer, 96);
+	LENGTH(transfer, 112);
 	LAYOUT(batch, deadline_ns, 8);
 	LAYOUT(batch, msgs, 16);
 	LAYOUT(batch, msg_size, 24);
 	LENGTH(batch, 32);
+	LAYOUT(call, deadline_ns, 8);
+	LAYOUT(call, request, 16);
+	LAYOUT(call, reply, 112);
+	LENGTH(call, 208);
 	/* And these never change, however much is added. */
-	EXPECT_EQ(80, IPCDEV_MSG_SIZE_VER0);
-	EXPECT_EQ(96, IPCDEV_TRANSFER_SIZE_VER0);
+	EXPECT_EQ(96, IPCDEV_MSG_SIZE_VER0);
+	EXPECT_EQ(112, IPCDEV_TRANSFER_SIZE_VER0);
+	EXPECT_EQ(208, IPCDEV_CALL_SIZE_VER0);
 }
 
 TEST_F(abi, numbers)
@@ -622,16 +631,19 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc008dc24, IPCDEV_IOC_DETACH);
 	EXPECT_EQ(0xc010dc25, IPCDEV_IOC_WAIT_PEER);
 	EXPECT_EQ(0xc008dc30, IPCDEV_IOC_SEAL);
-	EXPECT_EQ(0xc060dc40, IPCDEV_IOC_SEND);
-	EXPECT_EQ(0xc060dc41, IPCDEV_IOC_RECV);
+	EXPECT_EQ(0xc070dc40, IPCDEV_IOC_SEND);
+	EXPECT_EQ(0xc070dc41, IPCDEV_IOC_RECV);
 	EXPECT_EQ(0xc020dc42, IPCDEV_IOC_SEND_BATCH);
 	EXPECT_EQ(0xc020dc43, IPCDEV_IOC_RECV_BATCH);
+	EXPECT_EQ(0xc0d0dc44, IPCDEV_IOC_CALL);
+	EXPECT_EQ(0xc070dc45, IPCDEV_IOC_REPLY);
+	EXPECT_EQ(0xc0d0dc46, IPCDEV_IOC_REPLY_RECV);
 }
 
 static bool known(int nr)
 {
 	return (nr >= 0x10 && nr <= 0x13) || (nr >= 0x20 && nr <= 0x25) ||
-	       nr == 0x30 || (nr >= 0x40 && nr <= 0x43);
+	       nr == 0x30 || (nr >= 0x40 && nr <= 0x46);
 }
 
 TEST_F(abi, unknown_numbers)

@@ -67,7 +67,7 @@ complain()
 }
 
 # What the module's file says of itself. Looked for once: the file is large.
-fields=$(tr '\0' '\n' < "$file" | grep -a '^[a-z]*=')
+fields=$(tr -c '\040-\176' '\n' < "$file" | grep '^[a-z]*=')
 
 # A field of it, a line for each time that it is there.
 field() { echo "$fields" | sed -n "s/^$1=//p"; }

@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: call and reply
+ *
+ * A call is a message whose sender sleeps for an answer. It waits in the queue
+ * like any other, and after it has been received it is *held*: kept with the
+ * handle that it was received through, under a token, until
+ *
+ * - it is answered through that handle;
+ * - that handle's last copy is closed, and the caller gets EPIPE;
+ * - the caller has given up, and the server has been told.
+ *
+ * The caller waits on its own stack, and the message points there (@caller) as
+ * long as it does; under the queue's lock whoever ends the call first clears or
+ * settles that: the one who answers, the one who closes, or the caller itself.
+ * The reply is put into the message of the request where it has room, so that the
+ * common call needs one slot in all.
+ *
+ * A call to a queue that only the caller itself serves sleeps until its deadline,
+ * as a read(2) of one's own empty pipe does: which other thread will serve a queue
+ * is not for the kernel to know.
+ */
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
+
+#include "ipcdev.h"
+#include "message.h"
+#include "queue.h"
+#include "trace.h"
+
+/* Calls that are held. All of these need the queue's lock. */
+
+static struct ipcdev_message *held_find(struct ipcdev_handle *h, u64 token)
+{
+	struct rb_node *node = h->calls.rb_node;
+
+	while (node) {
+		struct ipcdev_message *msg = rb_entry(node, struct ipcdev_message, node);
+
+		if (token == ipcdev_call_token(msg))
+			return msg;
+		node = token < ipcdev_call_token(msg) ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
+static bool token_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcdev_message, node)->seq <
+	       rb_entry(b, struct ipcdev_message, node)->seq;
+}
+
+static void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,
+			struct ipcdev_message *msg)
+{
+	rb_erase(&msg->node, &h->calls);
+	if (!msg->caller) {
+		list_del(&msg->gone);
+		h->nr_gone--;
+	}
+	q->calls--;
+	msg->call = false;
+}
+
+/*
+ * The caller of a held call has given up. The server is to learn of it, but not of
+ * more such calls than its queue is deep: a reply to one that is forgotten fails
+ * all the same. Returns a message to be discarded, or NULL.
+ */
+static struct ipcdev_message *held_orphan(struct ipcdev_queue *q, struct ipcdev_handle *h,
+					  struct ipcdev_message *msg)
+{
+	struct ipcdev_message *oldest;
+
+	msg->caller = NULL;
+	list_add_tail(&msg->gone, &h->gone);
+	if (++h->nr_gone <= q->depth)
+		return NULL;
+	oldest = list_first_entry(&h->gone, struct ipcdev_message, gone);
+	/* Whoever is making its reply will find out. */
+	if (oldest->answering)
+		return NULL;
+	held_remove(q, h, oldest);
+	return oldest;
+}
+
+/**
+ * ipcdev_call_end - end a call that was not received, under the queue's lock
+ * @msg: out of the queue; the caller's from now on, who discards it
+ * @result: an errno
+ *
+ * Return: the caller, for ipcdev_waiter_wake().
+ */
+struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
+{
+	struct ipcdev_waiter *w = msg->caller;
+
+	msg->call = false;
+	msg->caller = NULL;
+	w->msg = msg;
+	return ipcdev_waiter_finish(w, result);
+}
+
+/**
+ * ipcdev_call_delivered - a call has been received
+ * @q: the queue
+ * @msg: taken, and delivered
+ * @h: through which it was received; NULL if its token was not told, so that
+ *	nobody can answer
+ */
+void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
+			   struct ipcdev_handle *h)
+{
+	struct ipcdev_message *done = NULL;
+	struct task_struct *task = NULL;
+	bool laden = msg->cargo;
+	__poll_t events = 0;
+
+	/*
+	 * The server has what came with the request; nothing keeps it open here until
+	 * the reply. A peeker may still be looking: then the last one lets go.
+	 */
+	if (unlikely(msg->cargo || msg->pid) && !READ_ONCE(msg->pins))
+		ipcdev_message_strip(msg);
+
+	spin_lock(&q->obj.lock);
+	trace_ipcdev_receive(&q->obj, msg);
+	q->taken--;
+	if (laden)
+		q->laden--;
+	q->received++;
+	q->received_bytes += msg->len;
+	if (likely(h)) {
+		msg->state = IPCDEV_HELD;
+		msg->server = h;
+		rb_add(&msg->node, &h->calls, token_less);
+		q->calls++;
+		if (unlikely(!msg->caller)) {
+			done = held_orphan(q, h, msg);
+			events |= EPOLLPRI;
+		}
+	} else if (msg->caller) {
+		task = ipcdev_call_end(msg, -EPIPE);
+	} else {
+		msg->call = false;
+		done = msg;
+	}
+	if (unlikely(ipcdev_writers_gone(&q->obj)) && ipcdev_queue_drained(q))
+		events |= EPOLLHUP;
+	spin_unlock(&q->obj.lock);
+
+	if (unlikely(events))
+		ipcdev_notify(&q->obj, events);
+	if (unlikely(done))
+		ipcdev_queue_discard(q, done);
+	if (unlikely(task))
+		ipcdev_waiter_wake(task);
+}
+
+/**
+ * ipcdev_calls_release - nobody will answer through a handle any more
+ * @q: the queue
+ * @h: its last reference is gone
+ */
+void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
+{
+	struct ipcdev_message *msg, *next;
+	struct rb_node *node;
+	LIST_HEAD(orphans);
+
+	if (RB_EMPTY_ROOT(&h->calls))
+		return;
+	spin_lock(&q->obj.lock);
+	while ((node = rb_first(&h->calls))) {
+		msg = rb_entry(node, struct ipcdev_message, node);
+		held_remove(q, h, msg);
+		if (msg->caller)
+			ipcdev_waiter_wake(ipcdev_call_end(msg, -EPIPE));
+		else
+			list_add(&msg->list, &orphans);
+	}
+	spin_unlock(&q->obj.lock);
+	list_for_each_entry_safe(msg, next, &orphans, list)
+		ipcdev_queue_discard(q, msg);
+}
+
+/* The caller's side. */
+
+/*
+ * The sleep for a reply has ended, for reason @why. Returns the result of the call,
+ * which may have come meanwhile; its message, if there is one, is in @w.
+ */
+static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
+			    struct ipcdev_waiter *w, int why)
+{
+	struct ipcdev_message *done = NULL;
+	__poll_t events = 0;
+	bool was_full;
+
+	spin_lock(&q->obj.lock);
+	if (w->result != IPCDEV_PENDING) {
+		spin_unlock(&q->obj.lock);
+		return w->result;
+	}
+	switch (msg->state) {
+	case IPCDEV_READY:
+		was_full = !has_room(q, q->msg_max);
+		unmake_ready(q, msg);
+		if (msg->cargo)
+			q->laden--;
+		events = made_room(q, was_full);
+		msg->call = false;
+		w->msg = msg;
+		break;
+	case IPCDEV_TAKEN:
+		msg->caller = NULL;
+		break;
+	case IPCDEV_HELD:
+		done = held_orphan(q, msg->server, msg);
+		events = EPOLLPRI;
+		break;
+	}
+	/* What a server has seen must not be sent once more. */
+	if (!w->msg && why == -ERESTARTSYS)
+		why = -EINTR;
+	spin_unlock(&q->obj.lock);
+
+	if (events)
+		ipcdev_notify(&q->obj, events);
+	if (done)
+		ipcdev_queue_discard(q, done);
+	return why;
+}
+
+/* Send a request and sleep for what becomes of it. */
+static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcdev_msg *request,
+				     const struct ipcdev_deadline *deadline,
+				     struct ipcdev_waiter *w)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *msg;
+	int ret;
+
+	msg = message_build(h, request);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+	w->task = current;
+	w->msg = NULL;
+	w->result = IPCDEV_PENDING;
+	msg->call = true;
+	msg->answering = false;
+	msg->caller = w;
+	msg->sched_policy = current->policy;
+	msg->sched_prio = rt_task(current) ? current->rt_priority : task_nice(current);
+
+	ret = queue_send(q, msg, deadline);
+	if (unlikely(ret)) {
+		msg->call = false;
+		w->msg = msg;
+		return ret;
+	}
+	ret = ipcdev_waiter_sleep(w, deadline);
+	if (unlikely(ret))
+		return give_up(q, msg, w, ret);
+	return w->result;
+}
+
+/* Give the caller its reply, or the room that it needs. */
+static __always_inline int reply_deliver(const struct ipcdev_message *msg,
+					 struct ipcdev_payload *payload, struct ipcdev_msg *um,
+					 void __user *uout, size_t usize)
+{
+	struct ipcdev_room room = {
+		.len = payload->len,
+		.fds = um->fd_count,
+		.slices = um->slice_count,
+		.drop = um->flags & IPCDEV_MSG_DROP_FDS,
+	};
+
+	if (unlikely(!fits(msg, &room))) {
+		um->len = msg->len;
+		um->fd_count = ipcdev_cargo_fds(msg);
+		um->slice_count = ipcdev_cargo_slices(msg);
+		return ipcdev_args_put(um, sizeof(*um), uout, usize) ?: -EMSGSIZE;
+	}
+	return deliver(msg, payload, um, uout, usize);
+}
+
+/* Both messages have the same size, and the structure's size tells it. */
+static __always_inline int call_args_get(struct ipcdev_call *args, void __user *uarg,
+					 size_t usize, size_t *msize)
+{
+	const size_t head = offsetof(struct ipcdev_call, request);
+	int ret;
+
+	*msize = sizeof(args->request);
+	if (likely(usize == sizeof(*args)))
+		return ipcdev_args_get(args, sizeof(*args), uarg, usize);
+	/* A reply without its results is none. */
+	if (usize < IPCDEV_CALL_SIZE_VER0 || (usize - head) % 16)
+		return -EINVAL;
+	*msize = (usize - head) / 2;
+	ret = ipcdev_args_get(args, head, uarg, head);
+	if (!ret)
+		ret = ipcdev_args_get(&args->request, sizeof(args->request), uarg + head, *msize);
+	if (!ret)
+		ret = ipcdev_args_get(&args->reply, sizeof(args->reply), uarg + head + *msize,
+				      *msize);
+	return ret;
+}
+
+/* IPCDEV_IOC_CALL */
+long ipcdev_call(struct file *file, void __user *uarg, size_t usize)
+{
+	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_call args __uninitialized;
+	struct ipcdev_waiter w __uninitialized;
+	struct ipcdev_deadline deadline;
+	size_t msize;
+	int ret;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	ret = call_args_get(&args, uarg, usize, &msize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~WAIT_FLAGS) || args.reserved ||
+	    (args.reply.flags & ~(RECV_FLAGS | TOLD_FLAGS)))
+		return -EINVAL;
+	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
+	if (!ret)
+		ret = send_check(&args.request);
+	if (!ret)
+		ret = ipcdev_payload_import(&payload, &args.reply, ITER_DEST);
+	if (ret)
+		return ret;
+
+	w.msg = NULL;
+	ret = call_wait(h, &args.request, &deadline, &w);
+	if (likely(!ret))
+		ret = reply_deliver(w.msg, &payload, &args.reply,
+				    uarg + offsetof(struct ipcdev_call, request) + msize, msize);
+	if (likely(w.msg))
+		ipcdev_queue_discard(to_queue(h->obj), w.msg);
+	ipcdev_payload_release(&payload);
+	return ret;
+}
+
+/* The server's side. */
+
+static int reply_check(const struct ipcdev_msg *um)
+{
+	if (!um->token || um->flags || um->prio || um->time_ns || um->pid || um->uid || um->gid ||
+	    um->lost || um->sched_policy || um->sched_prio)
+		return -EINVAL;
+	if (um->error > IPCDEV_ERROR_MAX || um->fd_count > IPCDEV_FDS_MAX ||
+	    um->slice_count > IPCDEV_SLICES_MAX)
+		return -EINVAL;
+	if (um->error && (um->len || um->iov_count || um->fd_count || um->slice_count))
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Find the call that a reply is for, and keep others from answering it. One whose
+ * caller has given up is forgotten now that the server learns of it.
+ */
+static struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token, bool *pinned)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *done = NULL;
+	struct ipcdev_message *msg;
+
+	spin_lock(&q->obj.lock);
+	msg = held_find(h, token);
+	if (likely(msg && !msg->answering && msg->caller)) {
+		msg->answering = true;
+		*pinned = msg->pins;
+	} else {
+		if (msg && !msg->answering) {
+			held_remove(q, h, msg);
+			done = msg;
+		}
+		msg = NULL;
+	}
+	spin_unlock(&q->obj.lock);
+	if (unlikely(done))
+		ipcdev_queue_discard(q, done);
+	return msg;
+}
+
+/*
+ * The reply to a claimed call, in @reply, is there or has failed. It is the
+ * caller's afterwards; else @ret, or that there is no caller any more, is returned.
+ */
+static __always_inline int answer(struct ipcdev_handle *h, struct ipcdev_message *msg,
+				  struct ipcdev_message *reply, int ret)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *done = NULL;
+	struct task_struct *task = NULL;
+	struct ipcdev_waiter *w;
+
+	spin_lock(&q->obj.lock);
+	msg->answering = false;
+	w = msg->caller;
+	if (likely(!ret)) {
+		held_remove(q, h, msg);
+		if (unlikely(!w)) {
+			ret = -ESRCH;
+			done = msg;
+		} else {
+			trace_ipcdev_reply(&q->obj, reply);
+			if (unlikely(reply != msg))
+				done = msg;
+			msg->caller = NULL;
+			w->msg = reply;
+			q->wakeups++;
+			task = ipcdev_waiter_finish(w, 0);
+		}
+	}
+	spin_unlock(&q->obj.lock);
+
+	if (unlikely(ret && reply && reply != msg))
+		ipcdev_queue_discard(q, reply);
+	if (unlikely(done))
+		ipcdev_queue_discard(q, done);
+	if (likely(task))
+		ipcdev_waiter_wake(task);
+	return ret;
+}
+
+/* Answer a call. Fails without an effect, but for -ESRCH, which ends the token. */
+static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcdev_msg *um)
+{
+	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *msg, *reply;
+	bool pinned;
+	size_t room;
+	int ret;
+
+	ret = reply_check(um);
+	if (ret)
+		return ret;
+	ret = ipcdev_payload_import(&payload, um, ITER_SOURCE);
+	if (ret)
+		return ret;
+	ret = -EMSGSIZE;
+	if (payload.len > q->msg_max)
+		goto out;
+	ret = -ESRCH;
+	msg = claim(h, um->token, &pinned);
+	if (unlikely(!msg))
+		goto out;
+
+	reply = msg;
+	room = ipcdev_message_room(payload.len, um->fd_count + um->slice_count);
+	if (unlikely(pinned || !msg->slot || room > IPCDEV_SLOT_DATA))
+		reply = message_get(q, room);
+	ret = reply ? message_load(h, reply, um, &payload) : -ENOMEM;
+	ret = answer(h, msg, reply, ret);
+out:
+	ipcdev_payload_release(&payload);
+	return ret;
+}
+
+/* Whether a caller waits; with no token, which one has given up. */
+static long reply_ask(struct ipcdev_handle *h, u64 token, u64 __user *utoken)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *msg;
+	long ret;
+
+	spin_lock(&q->obj.lock);
+	if (token) {
+		msg = held_find(h, token);
+		ret = msg && msg->caller ? 0 : -ESRCH;
+	} else {
+		msg = list_first_entry_or_null(&h->gone, struct ipcdev_message, gone);
+		ret = msg ? 0 : -EAGAIN;
+		if (msg)
+			token = ipcdev_call_token(msg);
+	}
+	spin_unlock(&q->obj.lock);
+	if (ret || !utoken)
+		return ret;
+
+	/* Only what has been told is forgotten. */
+	if (put_user(token, utoken))
+		return -EFAULT;
+	spin_lock(&q->obj.lock);
+	msg = held_find(h, token);
+	if (msg && !msg->answering)
+		held_remove(q, h, msg);
+	else
+		msg = NULL;
+	spin_unlock(&q->obj.lock);
+	if (msg)
+		ipcdev_queue_discard(q, msg);
+	return 0;
+}
+
+/* IPCDEV_IOC_REPLY */
+long ipcdev_reply(struct file *file, void __user *uarg, size_t usize)
+{
+	const size_t at = offsetof(struct ipcdev_transfer, msg.token);
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_transfer args __uninitialized;
+	int ret;
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (usize < IPCDEV_TRANSFER_SIZE_VER0)
+		return -EINVAL;
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~IPCDEV_PEEK) || args.position || args.deadline_ns)
+		return -EINVAL;
+	if (args.flags & IPCDEV_PEEK)
+		return reply_ask(h, args.msg.token, args.msg.token ? NULL : uarg + at);
+	return reply_send(h, &args.msg);
+}
+
+/* The reply is out: to repeat this ioctl must not send it again. */
+static __always_inline int clear_token(struct ipcdev_msg __user *um, u32 error)
+{
+	if (!user_write_access_begin(um, sizeof(*um)))
+		return -EFAULT;
+	unsafe_put_user(0, &um->token, fault);
+	unsafe_put_user(error, &um->error, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+/* IPCDEV_IOC_REPLY_RECV */
+long ipcdev_reply_recv(struct file *file, void __user *uarg, size_t usize)
+{
+	void __user *urequest = uarg + offsetof(struct ipcdev_call, request);
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_call args __uninitialized;
+	struct ipcdev_deadline deadline;
+	size_t msize;
+	int ret;
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	ret = call_args_get(&args, uarg, usize, &msize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~WAIT_FLAGS) || args.reserved ||
+	    (args.request.flags & ~(RECV_FLAGS | TOLD_FLAGS)))
+		return -EINVAL;
+	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
+	if (ret)
+		return ret;
+	if (args.reply.token) {
+		ret = reply_send(h, &args.reply);
+		if (ret && ret != -ESRCH)
+			return ret;
+		if (clear_token(urequest + msize, -ret))
+			return -EFAULT;
+	}
+	return queue_recv(h, &args.request, &deadline, urequest, msize);
+}
