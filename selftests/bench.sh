@@ -32,7 +32,7 @@ complain()
 everywhere="pipe fifo unix-stream unix-seqpacket unix-dgram tcp posix-mq \
 sysv-msg sysv-shm-sem shm-futex shm-sem shm-eventfd shm-spin memfd-unix signal \
 signalfd eventfd process-vm vmsplice ipcdev-queue ipcdev-queue-rw \
-ipcdev-batch16 ipcdev-slice"
+ipcdev-batch16 ipcdev-slice ipcdev-call"
 
 list()
 {

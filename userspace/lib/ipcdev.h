@@ -316,6 +316,92 @@ int ipcdev_queue_recv_msg(int fd, struct ipcdev_msg *msg, unsigned int flags,
 			  const struct ipcdev_deadline *deadline);
 
 /**
+ * ipcdev_call() - send a request and sleep for its reply
+ * @fd: a queue
+ * @request: the request's payload
+ * @len: its bytes
+ * @reply: where to put the reply's payload
+ * @size: bytes that fit there
+ * @deadline: when to give up, or NULL
+ *
+ * Descriptors and slices in the reply are released.
+ *
+ * Return: bytes of the reply; -1 on failure, and if the server answered with an
+ * error: errno is that one.
+ */
+ssize_t ipcdev_call(int fd, const void *request, size_t len, void *reply,
+		    size_t size, const struct ipcdev_deadline *deadline);
+
+/**
+ * ipcdev_call_msg() - the same, with all that the two may carry
+ * @fd: a queue
+ * @call: request is what to send; reply says what fits where, and then what
+ *	came, an error of the server's among it. flags is IPCDEV_NONBLOCK or 0
+ * @deadline: when to give up, or NULL
+ *
+ * flags and deadline_ns of @call are changed.
+ */
+int ipcdev_call_msg(int fd, struct ipcdev_call *call,
+		    const struct ipcdev_deadline *deadline);
+
+/**
+ * ipcdev_reply() - answer a call
+ * @fd: the queue, by the open file that the call was received through
+ * @token: of the call
+ * @data: the reply's payload
+ * @len: its bytes
+ */
+int ipcdev_reply(int fd, uint64_t token, const void *data, size_t len);
+
+/**
+ * ipcdev_reply_error() - answer a call with an error
+ * @fd: as of ipcdev_reply()
+ * @token: of the call
+ * @error: an errno, 1 to IPCDEV_ERROR_MAX
+ */
+int ipcdev_reply_error(int fd, uint64_t token, int error);
+
+/**
+ * ipcdev_reply_msg() - answer a call, with all that a reply may carry
+ * @fd: as of ipcdev_reply()
+ * @reply: the reply; its token names the call
+ */
+int ipcdev_reply_msg(int fd, const struct ipcdev_msg *reply);
+
+/**
+ * ipcdev_reply_recv_msg() - answer a call and receive the next message
+ * @fd: as of ipcdev_reply()
+ * @call: reply is what to answer, unless its token is 0; its token is 0
+ *	afterwards, and its error ESRCH if the caller had given up. request says
+ *	what fits where, and then what came. flags is IPCDEV_NONBLOCK or 0
+ * @deadline: when to give up, or NULL
+ *
+ * flags and deadline_ns of @call are changed.
+ */
+int ipcdev_reply_recv_msg(int fd, struct ipcdev_call *call,
+			  const struct ipcdev_deadline *deadline);
+
+/**
+ * ipcdev_call_waits() - ask whether a caller still waits for its reply
+ * @fd: as of ipcdev_reply()
+ * @token: of the call
+ *
+ * Return: 0 if it does; -1 if not, and errno is ESRCH.
+ */
+int ipcdev_call_waits(int fd, uint64_t token);
+
+/**
+ * ipcdev_call_gone() - a call whose caller has given up
+ * @fd: as of ipcdev_reply()
+ * @token: where to put its token, which is then forgotten
+ *
+ * poll(2) shows POLLPRI while there is one.
+ *
+ * Return: 0; -1 if there is none, and errno is EAGAIN.
+ */
+int ipcdev_call_gone(int fd, uint64_t *token);
+
+/**
  * ipcdev_queue_send_batch() - send several messages
  * @fd: a queue
  * @msgs: the messages

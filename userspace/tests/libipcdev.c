@@ -458,6 +458,115 @@ static void test_wait_peer(void)
 	close(queue);
 }
 
+/* Serves a queue until its writers have gone: 1 more than was asked, or EDOM. */
+static int serve(int queue)
+{
+	uint64_t in = 0, out;
+	struct ipcdev_call call = { .request.data = ipcdev_ptr(&in) };
+
+	for (;;) {
+		call.request.len = sizeof(in);
+		call.request.flags = 0;
+		if (ipcdev_reply_recv_msg(queue, &call, NULL))
+			return errno;
+		call.reply = (struct ipcdev_msg) {
+			.token = call.request.token,
+		};
+		if (in) {
+			out = in + 1;
+			call.reply.data = ipcdev_ptr(&out);
+			call.reply.len = sizeof(out);
+		} else {
+			call.reply.error = EDOM;
+		}
+	}
+}
+
+static void test_call(void)
+{
+	int queue = ipcdev_queue_create(NULL), status;
+	int client = ipcdev_dup(queue, IPCDEV_RIGHT_WRITE, 0);
+	int server = ipcdev_dup(queue, IPCDEV_RIGHT_READ, 0);
+	uint64_t in = 0, out = 41, token = 0;
+	struct ipcdev_msg msg = { 0 };
+	struct ipcdev_call call = {
+		.request.data = ipcdev_ptr(&out),
+		.request.len = sizeof(out),
+		.reply.data = ipcdev_ptr(&in),
+		.reply.len = sizeof(in),
+	};
+	pid_t pid;
+
+	close(queue);
+	pid = fork();
+	if (!pid) {
+		close(client);
+		_exit(serve(server) != EPIPE);
+	}
+	CHECK(ipcdev_call(client, &out, sizeof(out), &in, sizeof(in), NULL) ==
+	      sizeof(in));
+	CHECK(in == 42);
+	CHECK(!ipcdev_call_msg(client, &call, NULL));
+	CHECK(in == 42 && call.reply.len == sizeof(in) && !call.reply.error);
+	out = 0;
+	FAILS(ipcdev_call(client, &out, sizeof(out), &in, sizeof(in), NULL),
+	      EDOM);
+	CHECK(!ipcdev_call_msg(client, &call, NULL));
+	CHECK(call.reply.error == EDOM);
+	FAILS(ipcdev_call(client, NULL, (size_t)UINT32_MAX + 1, NULL, 0, NULL),
+	      EMSGSIZE);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	FAILS(ipcdev_call(client, &out, sizeof(out), &in, sizeof(in), &past),
+	      ETIMEDOUT);
+
+	/* By hand: an answer, an error, and one who has given up. */
+	for (int i = 0; i < 3; i++) {
+		out = i;
+		pid = fork();
+		if (!pid) {
+			close(server);
+			if (ipcdev_call(client, &out, sizeof(out), &in,
+					sizeof(in), NULL) < 0)
+				_exit(errno);
+			_exit(in == 7 ? 0 : 255);
+		}
+		msg = (struct ipcdev_msg) {
+			.data = ipcdev_ptr(&in),
+			.len = sizeof(in),
+		};
+		CHECK(!ipcdev_queue_recv_msg(server, &msg, 0, NULL));
+		CHECK(msg.flags & IPCDEV_MSG_CALL);
+		CHECK(!ipcdev_call_waits(server, msg.token));
+		in = 7;
+		if (i == 0) {
+			CHECK(!ipcdev_reply(server, msg.token, &in,
+					    sizeof(in)));
+		} else if (i == 1) {
+			FAILS(ipcdev_reply_error(server, msg.token, 0), EINVAL);
+			CHECK(!ipcdev_reply_error(server, msg.token, ENOENT));
+		} else {
+			kill(pid, SIGKILL);
+		}
+		waitpid(pid, &status, 0);
+		if (i < 2)
+			CHECK(WEXITSTATUS(status) == (i ? ENOENT : 0));
+	}
+	FAILS(ipcdev_call_waits(server, msg.token), ESRCH);
+	FAILS(ipcdev_call_waits(server, 0), ESRCH);
+	CHECK(!ipcdev_call_gone(server, &token) && token == msg.token);
+	FAILS(ipcdev_call_gone(server, &token), EAGAIN);
+	FAILS(ipcdev_reply(server, msg.token, &in, sizeof(in)), ESRCH);
+	FAILS(ipcdev_reply(server, msg.token, &in, (size_t)UINT32_MAX + 1),
+	      EMSGSIZE);
+	msg = (struct ipcdev_msg) { .token = token };
+	FAILS(ipcdev_reply_msg(server, &msg), ESRCH);
+	close(server);
+	FAILS(ipcdev_call(client, &out, sizeof(out), &in, sizeof(in), NULL),
+	      EPIPE);
+	close(client);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -475,6 +584,7 @@ static const struct {
 	{ "slices", test_slices },
 	{ "batches", test_batches },
 	{ "wait_peer", test_wait_peer },
+	{ "call", test_call },
 };
 
 #define TESTS (sizeof(tests) / sizeof(*tests))
