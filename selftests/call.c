@@ -5,8 +5,6 @@
  */
 #include "ipcdev_test.h"
 
-#include <pthread.h>
-
 /* What a caller's process exits with, beside an errno. */
 #define WRONG_REPLY	250
 
@@ -993,42 +991,40 @@ TEST_F(call, dropped_as_the_oldest)
 
 /* Both at once, time and again: one answers, the other is told that it did not. */
 struct race {
-	int fd;
-	__u64 token;
-	pthread_barrier_t start;
-	long ret[2];
+	_Atomic int ready;
+	_Atomic long ret;
 };
-
-static void *answer_too(void *arg)
-{
-	struct race *r = arg;
-
-	pthread_barrier_wait(&r->start);
-	r->ret[1] = reply(r->fd, r->token, answer_to(1));
-	return NULL;
-}
 
 TEST_F(call, two_answer_one)
 {
+	struct race *r = shared_memory(sizeof(*r));
 	int i, rounds = slow() ? 50 : 300;
-	struct race r = { .fd = self->server };
 	struct ipcdev_msg m;
-	pthread_t thread;
-	pid_t pid;
+	pid_t pid, other;
+	long ret;
 
-	pthread_barrier_init(&r.start, NULL, 2);
+	ASSERT_NE(NULL, r);
 	for (i = 0; i < rounds; i++) {
+		r->ready = 0;
 		pid = caller(self->client, self->server, 1);
 		ASSERT_EQ(1, receive(self->server, 0, &m));
-		r.token = m.token;
-		pthread_create(&thread, NULL, answer_too, &r);
-		pthread_barrier_wait(&r.start);
-		r.ret[0] = reply(self->server, m.token, answer_to(1));
-		pthread_join(thread, NULL);
-		ASSERT_EQ(-ESRCH, r.ret[0] + r.ret[1]);
+		other = child();
+		if (!other) {
+			r->ready = 1;
+			while (r->ready < 2)
+				sched_yield();
+			r->ret = reply(self->server, m.token, answer_to(1));
+			_exit(0);
+		}
+		while (!r->ready)
+			sched_yield();
+		r->ready = 2;
+		ret = reply(self->server, m.token, answer_to(1));
+		ASSERT_EQ(0, exit_of(other));
 		ASSERT_EQ(0, exit_of(pid));
+		/* One of them is 0. */
+		ASSERT_EQ(-ESRCH, ret + r->ret);
 	}
-	pthread_barrier_destroy(&r.start);
 }
 
 /* A reply against a deadline: both sides tell the same story, whichever it is. */
@@ -1100,36 +1096,25 @@ TEST_F(call, call_from_within_a_call)
 	}
 }
 
-static void *serve_one(void *arg)
+TEST_F(call, one_caller_wakes_one_server)
 {
-	struct ipcdev_msg m;
-	int fd = *(int *)arg;
-	long value;
-
-	while ((value = receive(fd, 0, &m)) > 0)
-		reply(fd, m.token, answer_to(value));
-	return NULL;
-}
-
-TEST_F(call, one_caller_wakes_one_thread)
-{
-	pthread_t thread[4];
+	pid_t server[4];
 	__u64 before;
 	struct ask a;
 	int i;
 
 	for (i = 0; i < 4; i++)
-		pthread_create(&thread[i], NULL, serve_one, &self->server);
+		server[i] = serve(self->server, self->client);
 	until(object(self->server).receivers == 4);
 	before = object(self->server).wakeups;
 	ASSERT_EQ(0, ask(self->client, &a, 1));
 	EXPECT_EQ(answer_to(1), a.in);
 	until(object(self->server).receivers == 4);
-	/* The thread that serves, and the caller if it slept. */
-	EXPECT_GE(2, object(self->server).wakeups - before);
+	/* The one that serves, and the caller. */
+	EXPECT_EQ(2, object(self->server).wakeups - before);
 	close(self->client);
 	for (i = 0; i < 4; i++)
-		pthread_join(thread[i], NULL);
+		EXPECT_EQ(EPIPE, exit_of(server[i]));
 	self->client = -1;
 }
 
