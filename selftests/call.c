@@ -5,6 +5,8 @@
  */
 #include "ipcdev_test.h"
 
+#include <stdatomic.h>
+
 /* What a caller's process exits with, beside an errno. */
 #define WRONG_REPLY	250
 
@@ -991,8 +993,8 @@ TEST_F(call, dropped_as_the_oldest)
 
 /* Both at once, time and again: one answers, the other is told that it did not. */
 struct race {
-	_Atomic int ready;
-	_Atomic long ret;
+	atomic_int ready;
+	atomic_long ret;
 };
 
 TEST_F(call, two_answer_one)
