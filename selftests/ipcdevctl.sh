@@ -11,6 +11,7 @@ watch_buffer top info stat quiet_stat other_user terminal examples"
 
 q=test-queue-$$
 b=test-buffer-$$
+pty=$(dirname "$(readlink -f "$0")")/pty
 tmp=$(mktemp -d)
 chmod 755 "$tmp"
 trap 'rm -rf "$tmp"' EXIT
@@ -733,15 +734,20 @@ test_other_user()
 	expect failed su -s /bin/sh nobody -c "ipcdevctl mount $tmp"
 }
 
-# On a terminal a message cannot play tricks.
+# Messages and names of strangers cannot play tricks on a terminal.
 test_terminal()
 {
-	command -v script > /dev/null || skip "no script(1)"
+	esc=$(printf '\033')
 	expect ok ipcdevctl create queue -p "$q"
-	printf 'a\033[2Jb' | ipcdevctl send -r "$q"
-	script -q -c "ipcdevctl recv $q" /dev/null < /dev/null > "$tmp/out" ||
-		complain "status $?"
-	like "$(cat "$tmp/out")" 'a\\x1b\[2Jb*'
+	printf 'a\033[2Jb\tc' | ipcdevctl send -r "$q"
+	expect ok ipcdevctl peek "$q"
+	like "$out" "*a$esc\[2Jb*"
+	expect ok "$pty" ipcdevctl recv "$q"
+	same "$out" "$(printf 'a\\x1b[2Jb\tc')"
+	expect ok mv "/dev/ipc/$q" "/dev/ipc/$q$esc[2J"
+	expect ok "$pty" ipcdevctl ls
+	like "$out" "*/$q"'\\x1b\[2J'
+	expect ok mv "/dev/ipc/$q$esc[2J" "/dev/ipc/$q"
 	expect ok ipcdevctl rm "$q"
 }
 
