@@ -144,7 +144,7 @@ enum kind {
 	TRAVELLERS,
 	QUEUE = TRAVELLERS, NAMED_QUEUE, FIFO_QUEUE, BLANK, DEVICE,
 	NULL_DEVICE, DIRECTORY, UNIX_STREAM, UNIX_DGRAM, NETLINK, EPOLL,
-	IO_URING, SIGNALFD, TIMERFD, PIDFD, INOTIFY,
+	IO_URING, SIGNALFD, TIMERFD, PIDFD, NAMESPACE, INOTIFY,
 	KINDS
 };
 
@@ -229,6 +229,8 @@ static int open_kind(int dev, enum kind kind)
 		return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	case PIDFD:
 		return syscall(SYS_pidfd_open, getpid(), 0);
+	case NAMESPACE:
+		return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	case INOTIFY:
 		return inotify_init1(IN_CLOEXEC);
 	default:
