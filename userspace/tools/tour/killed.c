@@ -104,7 +104,7 @@ static bool show_killed(const struct tour *tour, char *result, size_t size)
 	for (; count * PIECE < ENOUGH; count++)
 		if (!receive(tour, queue, count))
 			return missed("receive: %s", strerror(errno));
-	printf("  %llu MiB have come. $ ipcdevctl ls\n",
+	printf("  %llu MiB have come.\n  $ ipcdevctl ls\n",
 	       (unsigned long long)count * PIECE >> 20);
 	fflush(stdout);
 	if (system("ipcdevctl ls | sed 's/^/    /'"))
