@@ -148,6 +148,10 @@ for name in "${load[@]}"; do
 	while read -r word file _; do
 		[ "$word" = insmod ] || continue
 		add "$file" "job/modules/$number-${file##*/}"
+		case $file in
+		*.xz)	"$top/qemu/need.sh" xz-utils
+			xz -d "$work/add/job/modules/$number-${file##*/}" ;;
+		esac
 		number=$((number + 1))
 	done <<< "$plan"
 done
