@@ -165,8 +165,10 @@ done
 {
 	if [ "$interactive" ]; then
 		echo "export TERM=$(quoted "${TERM:-vt100}")"
+		# A terminal that does not know its size says 0 0.
 		read -r rows columns < <(stty size)
-		echo "stty -F /dev/ttyS1 rows $rows cols $columns"
+		[ "$rows" = 0 ] || [ "$columns" = 0 ] ||
+			echo "stty -F /dev/ttyS1 rows $rows cols $columns"
 	else
 		# The guest has a terminal, but nobody sits at it.
 		echo "export TERM=dumb"
