@@ -227,6 +227,15 @@ static inline long wait_peer(int fd, __u32 flags, __u64 deadline)
 	return call(fd, IPCDEV_IOC_WAIT_PEER, &w);
 }
 
+/* Makes of a handle two that are each other's peers, a reader and a writer. */
+static inline bool split(int fd, int *rx, int *tx)
+{
+	*rx = dup_handle(fd, RIGHT_READ, 0);
+	*tx = dup_handle(fd, RIGHT_WRITE, 0);
+	close(fd);
+	return *rx >= 0 && *tx >= 0;
+}
+
 static inline long seal(int fd)
 {
 	struct ipcdev_seal s = { .flags = 0 };

@@ -54,11 +54,7 @@ FIXTURE_SETUP(notify)
 	ASSERT_LE(0, self->dev);
 	q = create_queue(self->dev, .depth = 2);
 	ASSERT_LE(0, q);
-	self->rx = dup_handle(q, RIGHT_READ, 0);
-	ASSERT_LE(0, self->rx);
-	self->tx = dup_handle(q, RIGHT_WRITE, 0);
-	ASSERT_LE(0, self->tx);
-	close(q);
+	ASSERT_TRUE(split(q, &self->rx, &self->tx));
 	self->e = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ASSERT_LE(0, self->e);
 }

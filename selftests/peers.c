@@ -26,15 +26,12 @@ static bool ends_setup(struct ends *e, bool named, uid_t uid)
 	if (q < 0)
 		return false;
 	e->id = object(q).id;
-	if (!named) {
-		e->rx = dup_handle(q, RIGHT_READ, 0);
-		e->tx = dup_handle(q, RIGHT_WRITE, 0);
-	} else if (!publish_as(q, FS "/queue", 0600, 0)) {
-		e->rx = open(FS "/queue", O_RDONLY | O_CLOEXEC);
-		e->tx = open(FS "/queue", O_WRONLY | O_CLOEXEC);
-	} else {
+	if (!named)
+		return split(q, &e->rx, &e->tx);
+	if (publish_as(q, FS "/queue", 0600, 0))
 		return false;
-	}
+	e->rx = open(FS "/queue", O_RDONLY | O_CLOEXEC);
+	e->tx = open(FS "/queue", O_WRONLY | O_CLOEXEC);
 	close(q);
 	return e->rx >= 0 && e->tx >= 0;
 }

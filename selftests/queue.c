@@ -1549,11 +1549,7 @@ FIXTURE_SETUP(taken)
 	ASSERT_LE(0, self->dev);
 	q = create_queue(self->dev, .depth = 1);
 	ASSERT_LE(0, q);
-	self->rx = dup_handle(q, RIGHT_READ, 0);
-	ASSERT_LE(0, self->rx);
-	self->tx = dup_handle(q, RIGHT_WRITE, 0);
-	ASSERT_LE(0, self->tx);
-	close(q);
+	ASSERT_TRUE(split(q, &self->rx, &self->tx));
 	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
 	self->go = go[1];
 	ASSERT_EQ(0, put(self->tx, 0, 1));
