@@ -155,19 +155,24 @@ static int seen(int dev, const __u64 *ids)
 	       listed(dev, ids[2]) * SEES_BOBS;
 }
 
+/* Objects of the other two users, told by the effective one as files are. */
+static int create_theirs(int dev, __u64 *ids)
+{
+	if (setresuid(-1, ALICE, -1))
+		return -errno;
+	ids[1] = object(create_queue(dev, .depth = 1)).id;
+	if (setresuid(-1, 0, -1) || setresuid(-1, BOB, -1))
+		return -errno;
+	ids[2] = object(create_buffer(dev, .size = 1)).id;
+	return sys(setresuid(-1, 0, -1));
+}
+
 TEST_F(list, shows_each_user_its_own)
 {
 	__u64 ids[3] = { object(self->q).id };
 	pid_t pid;
 
-	/* Handles by effective user, as files would be. */
-	ASSERT_EQ(0, setresuid(-1, ALICE, -1));
-	ids[1] = object(create_queue(self->dev, .depth = 1)).id;
-	ASSERT_EQ(0, setresuid(-1, 0, -1));
-	ASSERT_EQ(0, setresuid(-1, BOB, -1));
-	ids[2] = object(create_buffer(self->dev, .size = 1)).id;
-	ASSERT_EQ(0, setresuid(-1, 0, -1));
-
+	ASSERT_EQ(0, create_theirs(self->dev, ids));
 	EXPECT_EQ(7, seen(self->dev, ids));
 	pid = child();
 	if (!pid)
@@ -243,12 +248,7 @@ TEST_F(list, shows_a_namespace_its_users)
 	char path[64], c;
 	pid_t pid;
 
-	ASSERT_EQ(0, setresuid(-1, ALICE, -1));
-	ids[1] = object(create_queue(self->dev, .depth = 1)).id;
-	ASSERT_EQ(0, setresuid(-1, 0, -1));
-	ASSERT_EQ(0, setresuid(-1, BOB, -1));
-	ids[2] = object(create_buffer(self->dev, .size = 1)).id;
-	ASSERT_EQ(0, setresuid(-1, 0, -1));
+	ASSERT_EQ(0, create_theirs(self->dev, ids));
 	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
 	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
 	pid = child();
