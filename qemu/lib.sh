@@ -6,6 +6,9 @@
 
 set -euo pipefail
 
+# Plain users' PATH lacks what handles modules.
+PATH=$PATH:/usr/sbin:/sbin
+
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 
