@@ -744,10 +744,10 @@ test_terminal()
 	like "$out" "*a$esc\[2Jb*"
 	expect ok "$pty" ipcdevctl recv "$q"
 	same "$out" "$(printf 'a\\x1b[2Jb\tc')"
-	expect ok mv "/dev/ipc/$q" "/dev/ipc/$q$esc[2J"
+	expect ok mv "/dev/ipc/$q" "/dev/ipc/$q${esc}[2J"
 	expect ok "$pty" ipcdevctl ls
 	like "$out" "*/$q"'\\x1b\[2J'
-	expect ok mv "/dev/ipc/$q$esc[2J" "/dev/ipc/$q"
+	expect ok mv "/dev/ipc/$q${esc}[2J" "/dev/ipc/$q"
 	expect ok ipcdevctl rm "$q"
 }
 
