@@ -8,6 +8,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/time.h>
 
 /* Where there are two, kernels may lack the one with the shorter times. */
 #ifdef SYS_futex_time64
@@ -482,6 +483,90 @@ TEST_F(buffer, seal_minds_another_process)
 	EXPECT_EQ(0, seal(self->fd));
 }
 
+/* A page that is held, and not mapped: sealing will wait for it, in vain. */
+static void hold_page(int fd, int pipefd[2])
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *p = map(fd, page, PROT_READ | PROT_WRITE);
+	struct iovec v = { p, 1 };
+
+	if (!p || pipe2(pipefd, O_CLOEXEC) || vmsplice(pipefd[1], &v, 1, 0) != 1)
+		abort();
+	munmap(p, page);
+}
+
+static void release_page(int pipefd[2])
+{
+	close(pipefd[0]);
+	close(pipefd[1]);
+}
+
+/* Tries to seal a buffer of which a page is held, over and over. */
+static pid_t keep_sealing(int fd)
+{
+	pid_t pid = child();
+
+	if (!pid) {
+		while (seal(fd) == -EBUSY)
+			;
+		_exit(1);
+	}
+	return pid;
+}
+
+TEST_F(buffer, maps_for_reading_only_while_it_is_being_sealed)
+{
+	int pipefd[2], ret;
+	pid_t pid;
+
+	hold_page(self->fd, pipefd);
+	pid = keep_sealing(self->fd);
+	do {
+		ret = try_map(self->fd, self->page, PROT_READ | PROT_WRITE,
+			      MAP_SHARED, 0);
+	} while (!ret);
+	EXPECT_EQ(-EBUSY, ret);
+	EXPECT_EQ(0, try_map(self->ro, self->page, PROT_READ, MAP_SHARED, 0));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	EXPECT_EQ(0, try_map(self->fd, self->page, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, 0));
+	release_page(pipefd);
+	EXPECT_EQ(0, seal(self->fd));
+}
+
+static void ignore_signal(int signal)
+{
+}
+
+TEST_F(buffer, seal_can_be_interrupted)
+{
+	struct itimerval often = {
+		.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000,
+	};
+	struct sigaction action = {
+		.sa_handler = ignore_signal, .sa_flags = SA_RESTART,
+	};
+	int pipefd[2], ret;
+	pid_t pid;
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	hold_page(self->fd, pipefd);
+	pid = keep_sealing(self->fd);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	/* It is our turn now and then, but mostly we wait for the child. */
+	do {
+		ret = seal(self->fd);
+	} while (ret == -EBUSY);
+	EXPECT_EQ(-EINTR, ret);
+	memset(&often, 0, sizeof(often));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	release_page(pipefd);
+	EXPECT_EQ(0, seal(self->fd));
+}
+
 /* Whoever holds a page may write to it long after it is no longer mapped. */
 TEST_F(buffer, seal_minds_a_page_that_is_held)
 {
@@ -532,17 +617,13 @@ TEST_F(buffer, seal_does_not_wait_for_readers)
 TEST_F(buffer, seal_minds_a_pin_among_readers)
 {
 	int rounds = slow() ? 3 : 10, pipefd[2], i;
-	char *p = map(self->fd, self->page, PROT_READ | PROT_WRITE);
-	struct iovec v = { p, 1 };
 	pid_t pid;
 
-	ASSERT_NE(NULL, p);
-	ASSERT_EQ(0, pipe2(pipefd, O_CLOEXEC));
-	ASSERT_EQ(1, vmsplice(pipefd[1], &v, 1, 0));
-	munmap(p, self->page);
+	hold_page(self->fd, pipefd);
 	pid = child();
 	if (!pid) {
-		p = map(self->ro, self->page, PROT_READ);
+		char *p = map(self->ro, self->page, PROT_READ);
+
 		do {
 			touch_page(p);
 			madvise(p, self->page, MADV_DONTNEED);
@@ -552,8 +633,7 @@ TEST_F(buffer, seal_minds_a_pin_among_readers)
 		EXPECT_EQ(-EBUSY, seal(self->fd));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, reap(pid));
-	close(pipefd[0]);
-	close(pipefd[1]);
+	release_page(pipefd);
 	EXPECT_EQ(0, seal(self->fd));
 }
 
@@ -817,6 +897,75 @@ TEST_F(create, always_zeroed)
 		munmap(p, size);
 		close(fd);
 	}
+}
+
+#define DISK		"/dev/ram0"
+#define DISK_SIZE	1048576
+
+struct disk_read {
+	int disk;
+	char *to;
+};
+
+static int read_disk(void *arg)
+{
+	struct disk_read *r = arg;
+
+	return pread(r->disk, r->to, DISK_SIZE, 0) <= 0;
+}
+
+/*
+ * The pages that a disk is writing to are no longer mapped, and the seal is to
+ * wait until it has done, or to fail: what has been sealed changes no more.
+ */
+TEST_F(create, seal_minds_direct_io)
+{
+	struct disk_read r = { .disk = open(DISK, O_RDWR | O_DIRECT) };
+	char *to_read, *before = malloc(DISK_SIZE), *stack = malloc(DISK_SIZE);
+	int rounds = slow() ? 10 : 50, i, fd, ro, ret;
+	pid_t pid;
+
+	if (r.disk < 0)
+		SKIP(return, "no " DISK);
+	fd = create_buffer(self->dev, .size = DISK_SIZE);
+	ASSERT_LE(0, fd);
+	r.to = map(fd, DISK_SIZE, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, r.to);
+	memset(r.to, 'x', DISK_SIZE);
+	ASSERT_EQ(DISK_SIZE, pwrite(r.disk, r.to, DISK_SIZE, 0));
+	munmap(r.to, DISK_SIZE);
+	close(fd);
+	for (i = 0; i < rounds; i++) {
+		fd = create_buffer(self->dev, .size = DISK_SIZE);
+		ASSERT_LE(0, fd);
+		ro = dup_handle(fd, RIGHT_READ, 0);
+		to_read = map(ro, DISK_SIZE, PROT_READ);
+		r.to = map(fd, DISK_SIZE, PROT_READ | PROT_WRITE);
+		ASSERT_NE(NULL, to_read);
+		ASSERT_NE(NULL, r.to);
+		/* No thread: a 32-bit one needs a futex that may not be there. */
+		pid = clone(read_disk, stack + DISK_SIZE, CLONE_VM | SIGCHLD, &r);
+		ASSERT_LT(0, pid);
+		do
+			touch_page(to_read);
+		while (!*to_read);
+		ASSERT_EQ(0, munmap(r.to, DISK_SIZE));
+		ret = seal(fd);
+		memcpy(before, to_read, DISK_SIZE);
+		EXPECT_EQ(0, reap(pid));
+		if (ret) {
+			EXPECT_EQ(-EBUSY, ret);
+			EXPECT_EQ(0, seal(fd));
+		} else {
+			EXPECT_EQ(0, memcmp(before, to_read, DISK_SIZE));
+		}
+		munmap(to_read, DISK_SIZE);
+		close(ro);
+		close(fd);
+	}
+	close(r.disk);
+	free(stack);
+	free(before);
 }
 
 TEST_HARNESS_MAIN
