@@ -52,38 +52,68 @@ static bool token_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct ipcdev_message, node)->seq;
 }
 
+/* Memory that a call takes beyond its share of the slots. */
+static u32 held_bytes(const struct ipcdev_message *msg)
+{
+	return msg->slot ? 0 : msg->len;
+}
+
+/* The server knows, or need not know, that the caller has given up. */
+static void gone_remove(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	if (list_empty(&msg->gone))
+		return;
+	list_del_init(&msg->gone);
+	q->nr_gone--;
+	q->gone_bytes -= held_bytes(msg);
+}
+
+static void gone_add(struct ipcdev_queue *q, struct ipcdev_message *msg, struct list_head *at)
+{
+	list_add(&msg->gone, at);
+	q->nr_gone++;
+	q->gone_bytes += held_bytes(msg);
+}
+
 static void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,
 			struct ipcdev_message *msg)
 {
 	rb_erase(&msg->node, &h->calls);
-	if (!msg->caller) {
-		list_del(&msg->gone);
-		h->nr_gone--;
-	}
+	if (!msg->caller)
+		gone_remove(q, msg);
 	q->calls--;
 	msg->call = false;
 }
 
 /*
- * The caller of a held call has given up. The server is to learn of it, but not of
- * more such calls than its queue is deep: a reply to one that is forgotten fails
- * all the same. Returns a message to be discarded, or NULL.
+ * The caller of a held call has given up. The server is to learn of it, but no
+ * more such calls are kept than the queue could hold messages: a reply to one that
+ * is forgotten fails all the same. These go to @forgotten, to be discarded.
  */
-static struct ipcdev_message *held_orphan(struct ipcdev_queue *q, struct ipcdev_handle *h,
-					  struct ipcdev_message *msg)
+static void held_orphan(struct ipcdev_queue *q, struct ipcdev_handle *h,
+			struct ipcdev_message *msg, struct list_head *forgotten)
 {
-	struct ipcdev_message *oldest;
+	struct ipcdev_message *oldest, *next;
 
 	msg->caller = NULL;
-	list_add_tail(&msg->gone, &h->gone);
-	if (++h->nr_gone <= q->depth)
-		return NULL;
-	oldest = list_first_entry(&h->gone, struct ipcdev_message, gone);
-	/* Whoever is making its reply will find out. */
-	if (oldest->answering)
-		return NULL;
-	held_remove(q, h, oldest);
-	return oldest;
+	gone_add(q, msg, h->gone.prev);
+	list_for_each_entry_safe(oldest, next, &h->gone, gone) {
+		if (q->nr_gone <= q->depth && q->gone_bytes <= q->bytes_max)
+			return;
+		/* Whoever is making its reply will find out. */
+		if (oldest->answering)
+			continue;
+		held_remove(q, h, oldest);
+		list_add(&oldest->list, forgotten);
+	}
+}
+
+static void discard_list(struct ipcdev_queue *q, struct list_head *messages)
+{
+	struct ipcdev_message *msg, *next;
+
+	list_for_each_entry_safe(msg, next, messages, list)
+		ipcdev_queue_discard(q, msg);
 }
 
 /**
@@ -113,14 +143,14 @@ struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
 void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
 			   struct ipcdev_handle *h)
 {
-	struct ipcdev_message *done = NULL;
 	struct task_struct *task = NULL;
 	bool laden = msg->cargo;
 	__poll_t events = 0;
+	LIST_HEAD(done);
 
 	/*
 	 * The server has what came with the request; nothing keeps it open here until
-	 * the reply. A peeker may still be looking: then the last one lets go.
+	 * the reply, unless a peeker is still looking.
 	 */
 	if (unlikely(msg->cargo || msg->pid) && !READ_ONCE(msg->pins))
 		ipcdev_message_strip(msg);
@@ -138,14 +168,14 @@ void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
 		rb_add(&msg->node, &h->calls, token_less);
 		q->calls++;
 		if (unlikely(!msg->caller)) {
-			done = held_orphan(q, h, msg);
+			held_orphan(q, h, msg, &done);
 			events |= EPOLLPRI;
 		}
 	} else if (msg->caller) {
 		task = ipcdev_call_end(msg, -EPIPE);
 	} else {
 		msg->call = false;
-		done = msg;
+		list_add(&msg->list, &done);
 	}
 	if (unlikely(ipcdev_writers_gone(&q->obj)) && ipcdev_queue_drained(q))
 		events |= EPOLLHUP;
@@ -153,8 +183,7 @@ void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
 
 	if (unlikely(events))
 		ipcdev_notify(&q->obj, events);
-	if (unlikely(done))
-		ipcdev_queue_discard(q, done);
+	discard_list(q, &done);
 	if (unlikely(task))
 		ipcdev_waiter_wake(task);
 }
@@ -166,7 +195,7 @@ void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
  */
 void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
 {
-	struct ipcdev_message *msg, *next;
+	struct ipcdev_message *msg;
 	struct rb_node *node;
 	LIST_HEAD(orphans);
 
@@ -182,8 +211,7 @@ void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
 			list_add(&msg->list, &orphans);
 	}
 	spin_unlock(&q->obj.lock);
-	list_for_each_entry_safe(msg, next, &orphans, list)
-		ipcdev_queue_discard(q, msg);
+	discard_list(q, &orphans);
 }
 
 /* The caller's side. */
@@ -195,8 +223,8 @@ void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
 static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
 			    struct ipcdev_waiter *w, int why)
 {
-	struct ipcdev_message *done = NULL;
 	__poll_t events = 0;
+	LIST_HEAD(done);
 	bool was_full;
 
 	spin_lock(&q->obj.lock);
@@ -218,7 +246,7 @@ static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
 		msg->caller = NULL;
 		break;
 	case IPCDEV_HELD:
-		done = held_orphan(q, msg->server, msg);
+		held_orphan(q, msg->server, msg, &done);
 		events = EPOLLPRI;
 		break;
 	}
@@ -229,9 +257,14 @@ static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
 
 	if (events)
 		ipcdev_notify(&q->obj, events);
-	if (done)
-		ipcdev_queue_discard(q, done);
+	discard_list(q, &done);
 	return why;
+}
+
+/* By its own policy: rt_task() is also true of one that another's waiting has lifted. */
+static bool has_rt_priority(const struct task_struct *task)
+{
+	return task->policy == SCHED_FIFO || task->policy == SCHED_RR;
 }
 
 /* Send a request and sleep for what becomes of it. */
@@ -253,7 +286,7 @@ static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcde
 	msg->answering = false;
 	msg->caller = w;
 	msg->sched_policy = current->policy;
-	msg->sched_prio = rt_task(current) ? current->rt_priority : task_nice(current);
+	msg->sched_prio = has_rt_priority(current) ? current->rt_priority : task_nice(current);
 
 	ret = queue_send(q, msg, deadline);
 	if (unlikely(ret)) {
@@ -366,9 +399,10 @@ static int reply_check(const struct ipcdev_msg *um)
 
 /*
  * Find the call that a reply is for, and keep others from answering it. One whose
- * caller has given up is forgotten now that the server learns of it.
+ * caller has given up is forgotten now that the server learns of it. @in_use says
+ * that the message must not be written to.
  */
-static struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token, bool *pinned)
+static struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token, bool *in_use)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *done = NULL;
@@ -378,13 +412,16 @@ static struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token, bool *pi
 	msg = held_find(h, token);
 	if (likely(msg && !msg->answering && msg->caller)) {
 		msg->answering = true;
-		*pinned = msg->pins;
+		/* A peeker may be looking, or have kept it from being stripped. */
+		*in_use = msg->pins || msg->cargo || msg->pid;
+	} else if (msg && msg->answering) {
+		/* Whether it is answered is not known yet. */
+		msg = ERR_PTR(msg->caller ? -EBUSY : -ESRCH);
 	} else {
-		if (msg && !msg->answering) {
+		if (msg)
 			held_remove(q, h, msg);
-			done = msg;
-		}
-		msg = NULL;
+		done = msg;
+		msg = ERR_PTR(-ESRCH);
 	}
 	spin_unlock(&q->obj.lock);
 	if (unlikely(done))
@@ -413,6 +450,7 @@ static __always_inline int answer(struct ipcdev_handle *h, struct ipcdev_message
 			ret = -ESRCH;
 			done = msg;
 		} else {
+			reply->seq = msg->seq;
 			trace_ipcdev_reply(&q->obj, reply);
 			if (unlikely(reply != msg))
 				done = msg;
@@ -421,6 +459,10 @@ static __always_inline int answer(struct ipcdev_handle *h, struct ipcdev_message
 			q->wakeups++;
 			task = ipcdev_waiter_finish(w, 0);
 		}
+	} else if (!w && list_empty(&msg->gone)) {
+		/* The server has been told meanwhile that there is no caller. */
+		held_remove(q, h, msg);
+		done = msg;
 	}
 	spin_unlock(&q->obj.lock);
 
@@ -439,7 +481,7 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 	struct ipcdev_payload payload __uninitialized;
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *msg, *reply;
-	bool pinned;
+	bool in_use;
 	size_t room;
 	int ret;
 
@@ -452,14 +494,14 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 	ret = -EMSGSIZE;
 	if (payload.len > q->msg_max)
 		goto out;
-	ret = -ESRCH;
-	msg = claim(h, um->token, &pinned);
-	if (unlikely(!msg))
+	msg = claim(h, um->token, &in_use);
+	ret = PTR_ERR_OR_ZERO(msg);
+	if (unlikely(ret))
 		goto out;
 
 	reply = msg;
 	room = ipcdev_message_room(payload.len, um->fd_count + um->slice_count);
-	if (unlikely(pinned || !msg->slot || room > IPCDEV_SLOT_DATA))
+	if (unlikely(in_use || !msg->slot || room > IPCDEV_SLOT_DATA))
 		reply = message_get(q, room);
 	ret = reply ? message_load(h, reply, um, &payload) : -ENOMEM;
 	ret = answer(h, msg, reply, ret);
@@ -468,40 +510,62 @@ out:
 	return ret;
 }
 
-/* Whether a caller waits; with no token, which one has given up. */
-static long reply_ask(struct ipcdev_handle *h, u64 token, u64 __user *utoken)
+/* Whether the caller still waits. */
+static long reply_ask(struct ipcdev_handle *h, u64 token)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *msg;
-	long ret;
+	bool waits;
 
-	spin_lock(&q->obj.lock);
-	if (token) {
-		msg = held_find(h, token);
-		ret = msg && msg->caller ? 0 : -ESRCH;
-	} else {
-		msg = list_first_entry_or_null(&h->gone, struct ipcdev_message, gone);
-		ret = msg ? 0 : -EAGAIN;
-		if (msg)
-			token = ipcdev_call_token(msg);
-	}
-	spin_unlock(&q->obj.lock);
-	if (ret || !utoken)
-		return ret;
-
-	/* Only what has been told is forgotten. */
-	if (put_user(token, utoken))
-		return -EFAULT;
 	spin_lock(&q->obj.lock);
 	msg = held_find(h, token);
-	if (msg && !msg->answering)
-		held_remove(q, h, msg);
-	else
+	waits = msg && msg->caller;
+	spin_unlock(&q->obj.lock);
+	return waits ? 0 : -ESRCH;
+}
+
+/* Which caller has given up: each is told once, and forgotten once it is told. */
+static long reply_ask_gone(struct ipcdev_handle *h, u64 __user *utoken)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *msg;
+	u64 token = 0;
+	int ret;
+
+	spin_lock(&q->obj.lock);
+	msg = list_first_entry_or_null(&h->gone, struct ipcdev_message, gone);
+	if (msg) {
+		token = ipcdev_call_token(msg);
+		gone_remove(q, msg);
+	}
+	spin_unlock(&q->obj.lock);
+	if (!token)
+		return -EAGAIN;
+
+	ret = put_user(token, utoken);
+	spin_lock(&q->obj.lock);
+	/* A reply may have ended it meanwhile, or be about to. */
+	msg = held_find(h, token);
+	if (msg && ret) {
+		gone_add(q, msg, &h->gone);
 		msg = NULL;
+	} else if (msg && msg->answering) {
+		msg = NULL;
+	} else if (msg) {
+		held_remove(q, h, msg);
+	}
 	spin_unlock(&q->obj.lock);
 	if (msg)
 		ipcdev_queue_discard(q, msg);
-	return 0;
+	return ret;
+}
+
+/* Only the token counts when one asks. */
+static bool reply_asks_only(const struct ipcdev_msg *um)
+{
+	return !um->len && !um->iov_count && !um->tag && !um->fd_count && !um->slice_count &&
+	       !um->flags && !um->prio && !um->time_ns && !um->pid && !um->uid && !um->gid &&
+	       !um->lost && !um->error && !um->sched_policy && !um->sched_prio;
 }
 
 /* IPCDEV_IOC_REPLY */
@@ -521,8 +585,12 @@ long ipcdev_reply(struct file *file, void __user *uarg, size_t usize)
 		return ret;
 	if ((args.flags & ~IPCDEV_PEEK) || args.position || args.deadline_ns)
 		return -EINVAL;
-	if (args.flags & IPCDEV_PEEK)
-		return reply_ask(h, args.msg.token, args.msg.token ? NULL : uarg + at);
+	if (args.flags & IPCDEV_PEEK) {
+		if (!reply_asks_only(&args.msg))
+			return -EINVAL;
+		return args.msg.token ? reply_ask(h, args.msg.token) :
+					reply_ask_gone(h, uarg + at);
+	}
 	return reply_send(h, &args.msg);
 }
 

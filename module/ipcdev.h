@@ -135,7 +135,6 @@ struct ipcdev_object {
  * @calls: queue: calls received through it and not answered, by token; protected
  *	by the object's lock, and so is the rest
  * @gone: those of them whose callers have given up, the first of them first
- * @nr_gone: length of @gone
  */
 struct ipcdev_handle {
 	struct ipcdev_object *obj;
@@ -145,7 +144,6 @@ struct ipcdev_handle {
 	struct list_head watches;
 	struct rb_root calls;
 	struct list_head gone;
-	u32 nr_gone;
 };
 
 static inline struct ipcdev_handle *ipcdev_handle(const struct file *file)

@@ -75,7 +75,7 @@ __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)
 	poll_wait(file, &obj->wq, pt);
 	spin_lock(&obj->lock);
 	mask = poll_state(obj, h->rights);
-	if (h->nr_gone)
+	if (!list_empty(&h->gone))
 		mask |= EPOLLPRI;
 	spin_unlock(&obj->lock);
 	return mask;

@@ -47,6 +47,8 @@
  * @nr_senders: length of @senders
  * @nr_slots: length of @slots
  * @calls: calls that were received and are not answered
+ * @nr_gone: of these, those that callers have given up and no server knows
+ * @gone_bytes: payload of these that is not in slots
  * @lost: messages dropped since one was taken
  * @want_room: somebody was told that there is no room
  * @sent: statistics
@@ -82,6 +84,8 @@ struct ipcdev_queue {
 	u32 nr_senders;
 	u32 nr_slots;
 	u32 calls;
+	u32 nr_gone;
+	u64 gone_bytes;
 	u32 lost;
 	bool want_room;
 
@@ -385,6 +389,7 @@ static __always_inline int message_load(struct ipcdev_handle *h, struct ipcdev_m
 	msg->tag = um->tag;
 	msg->prio = um->prio;
 	msg->error = um->error;
+	msg->lost = 0;
 	ret = ipcdev_message_fill(msg, payload);
 	if (!ret && unlikely(um->fd_count + um->slice_count))
 		ret = ipcdev_cargo_load(msg, um, &h->account);

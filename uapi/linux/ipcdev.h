@@ -439,8 +439,9 @@ struct ipcdev_msg {
  *
  * &IPCDEV_IOC_REPLY answers the call that @msg's token names, which must have been
  * received through this open file: ESRCH if its caller has given up, if it was
- * answered before, or if there never was such a call. It does not sleep. With
- * IPCDEV_PEEK it does not answer but asks: 0 if the caller waits, ESRCH if not;
+ * answered before, or if there never was such a call; EBUSY while another thread
+ * is about to answer it. It does not sleep. With IPCDEV_PEEK it does not answer
+ * but asks, with a token and nothing else: 0 if the caller waits, ESRCH if not;
  * and with a token of 0, for any call taken through this open file whose caller
  * has given up: its token is told, and forgotten; EAGAIN if there is none.
  * poll(2) shows EPOLLPRI while there is one.
