@@ -8,7 +8,8 @@
  *
  * Unless a function says otherwise, it returns 0 or a new descriptor, and on
  * failure -1 with errno set. The library keeps no state: every function may be
- * called from any thread, and none allocates memory or starts a thread.
+ * called from any thread, and none but those of a server allocates memory,
+ * starts a thread or deals with signals.
  */
 #ifndef _IPCDEV_H
 #define _IPCDEV_H
@@ -442,6 +443,138 @@ int ipcdev_queue_recv_batch(int fd, struct ipcdev_msg *msgs, unsigned int count,
  * are counted only.
  */
 int ipcdev_queue_peek(int fd, unsigned int position, struct ipcdev_msg *msg);
+
+/* Servers: a loop that receives calls and has a handler answer them. */
+
+/* What a server's handler may be given with a request; else it is released. */
+#define IPCDEV_SERVER_FDS	0x1	/* descriptors */
+#define IPCDEV_SERVER_SLICES	0x2	/* slices, each with a descriptor */
+#define IPCDEV_SERVER_SLICE_IDS	0x4	/* slices, by their buffers' ids alone */
+
+/* Flags of a reply. */
+#define IPCDEV_REPLY_CLOSE	0x1	/* close what was sent, once it is sent */
+
+/* A handler returns this if somebody answers later. */
+#define IPCDEV_DEFERRED		1
+
+/**
+ * struct ipcdev_request - a request, and the reply that its handler makes
+ * @msg: the message that came: its tag, token, sender and more
+ * @data: its payload, aligned for any type
+ * @len: bytes of it
+ * @fds: its descriptors, which are closed after the reply; -1 in the place of one
+ *	keeps it open
+ * @slices: its slices, whose descriptors are treated likewise
+ * @fd_count: how many descriptors came
+ * @slice_count: how many slices came
+ * @reply: room for the reply's payload, aligned for any type; or where else it is,
+ *	in memory that this thread's next request will find as it is
+ * @reply_max: bytes of that room
+ * @reply_len: bytes of the reply; 0 at first
+ * @reply_tag: tag of the reply; 0 at first
+ * @reply_fds: room for IPCDEV_FDS_MAX descriptors to send
+ * @reply_slices: room for IPCDEV_SLICES_MAX slices to send: their fd, offset and
+ *	length; one that was received will do
+ * @reply_fd_count: how many descriptors the reply has; 0 at first
+ * @reply_slice_count: how many slices it has; 0 at first
+ * @reply_flags: IPCDEV_REPLY_CLOSE, or 0
+ */
+struct ipcdev_request {
+	const struct ipcdev_msg *msg;
+	const void *data;
+	size_t len;
+	int *fds;
+	struct ipcdev_slice *slices;
+	unsigned int fd_count;
+	unsigned int slice_count;
+
+	void *reply;
+	size_t reply_max;
+	size_t reply_len;
+	uint64_t reply_tag;
+	int *reply_fds;
+	struct ipcdev_slice *reply_slices;
+	unsigned int reply_fd_count;
+	unsigned int reply_slice_count;
+	unsigned int reply_flags;
+};
+
+/**
+ * typedef ipcdev_handler_t - what answers requests
+ * @request: the request, and room for the reply
+ * @data: struct ipcdev_server_attr's
+ *
+ * Also called for messages that are no calls, whose reply goes nowhere:
+ * IPCDEV_MSG_CALL is not set in them.
+ *
+ * Return: 0 to send the reply; a negative errno to send that error instead; or
+ * IPCDEV_DEFERRED if the call's token will be answered with ipcdev_reply().
+ */
+typedef int (*ipcdev_handler_t)(struct ipcdev_request *request, void *data);
+
+/**
+ * struct ipcdev_server_attr - what a server is like
+ * @handler: what answers requests
+ * @data: for the handler
+ * @workers: threads that call the handler, the caller of ipcdev_server_run()
+ *	among them; 0 for 1
+ * @flags: IPCDEV_SERVER_*
+ * @request_max: longer requests are EMSGSIZE to their callers; 0 for no limit
+ * @reply_max: bytes of room for a reply; 0 for as much as the queue allows
+ * @signal: what wakes workers when the server stops; 0 for SIGURG
+ */
+struct ipcdev_server_attr {
+	ipcdev_handler_t handler;
+	void *data;
+	unsigned int workers;
+	unsigned int flags;
+	size_t request_max;
+	size_t reply_max;
+	int signal;
+};
+
+struct ipcdev_server;
+
+/**
+ * ipcdev_server_create() - make a server of a queue
+ * @queue: a handle with IPCDEV_RIGHT_READ that is not O_NONBLOCK, and that stays
+ *	open as long as the server is there
+ * @attr: what it shall be like
+ *
+ * Return: the server, for ipcdev_server_run(); NULL on failure.
+ */
+struct ipcdev_server *ipcdev_server_create(int queue,
+					   const struct ipcdev_server_attr *attr);
+
+/**
+ * ipcdev_server_run() - serve until the server is stopped or its callers have gone
+ * @server: the server; in one thread at a time
+ *
+ * A request costs a worker one ioctl, IPCDEV_IOC_REPLY_RECV. Every call that was
+ * received is answered before this returns, but for those that are deferred.
+ *
+ * Return: 0 if it was stopped or the last writer of the queue has gone; -1 on
+ * failure.
+ */
+int ipcdev_server_run(struct ipcdev_server *server);
+
+/**
+ * ipcdev_server_stop() - have a server end
+ * @server: the server
+ *
+ * Does not wait for that: ipcdev_server_run() returns when the handlers at work
+ * are done, or at once if it is called later. May be called from any thread,
+ * from the handler, and from a signal's handler. Leaves errno alone.
+ */
+void ipcdev_server_stop(struct ipcdev_server *server);
+
+/**
+ * ipcdev_server_destroy() - free a server
+ * @server: the server, which nobody runs any more; or NULL
+ *
+ * The queue stays open.
+ */
+void ipcdev_server_destroy(struct ipcdev_server *server);
 
 #pragma GCC visibility pop
 

@@ -3,37 +3,17 @@
  * libipcdev: each function, and what it adds to the ioctl beneath it. What the
  * ioctls themselves promise is for selftests/ to test. Prints KTAP.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <ipcdev.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#define PAGE		((int64_t)sysconf(_SC_PAGESIZE))
-#define SECOND		1000000000ULL
-#define BOTH		(IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE)
+#include "test.h"
 
-static bool passed;
-
-#define CHECK(what) do {						\
-		if (!(what)) {						\
-			printf("# line %d: not so: %s (errno: %s)\n",	\
-			       __LINE__, #what, strerror(errno));	\
-			passed = false;					\
-		}							\
-	} while (0)
-
-/* Calls that must fail, and with which error. */
-#define FAILS(call, error) CHECK((call) == -1 && errno == (error))
-#define NO_MAP(call, error) CHECK(!(call) && errno == (error))
+bool passed;
 
 static const char *const name = "/dev/ipc/libipcdev-test";
 static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
@@ -585,6 +565,16 @@ static const struct {
 	{ "batches", test_batches },
 	{ "wait_peer", test_wait_peer },
 	{ "call", test_call },
+	{ "server_create", test_server_create },
+	{ "server_edges", test_server_edges },
+	{ "server_cargo", test_server_cargo },
+	{ "server_deferred", test_server_deferred },
+	{ "server_parallel", test_server_parallel },
+	{ "server_stop", test_server_stop },
+	{ "server_signals", test_server_signals },
+	{ "server_gone", test_server_gone },
+	{ "server_death", test_server_death },
+	{ "server_races", test_server_races },
 };
 
 #define TESTS (sizeof(tests) / sizeof(*tests))

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the tests of libipcdev share. */
+#ifndef _TEST_H
+#define _TEST_H
+
+#include <errno.h>
+#include <ipcdev.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGE		((int64_t)sysconf(_SC_PAGESIZE))
+#define SECOND		1000000000ULL
+#define BOTH		(IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE)
+
+/* Whether all was so in the test that runs. */
+extern bool passed;
+
+#define CHECK(what) do {						\
+		if (!(what)) {						\
+			printf("# line %d: not so: %s (errno: %s)\n",	\
+			       __LINE__, #what, strerror(errno));	\
+			passed = false;					\
+		}							\
+	} while (0)
+
+/* Calls that must fail, and with which error. */
+#define FAILS(call, error) CHECK((call) == -1 && errno == (error))
+#define NO_MAP(call, error) CHECK(!(call) && errno == (error))
+
+/* server.c */
+void test_server_create(void);
+void test_server_edges(void);
+void test_server_cargo(void);
+void test_server_deferred(void);
+void test_server_parallel(void);
+void test_server_stop(void);
+void test_server_signals(void);
+void test_server_gone(void);
+void test_server_death(void);
+void test_server_races(void);
+
+#endif /* _TEST_H */
