@@ -78,6 +78,17 @@ user_space()
 	make -s -C userspace O="$lint/userspace-${1%% *}" CC="$1" all
 }
 
+# A program in C++ may include the library's headers, and declare an operation.
+cplusplus()
+{
+	local flags=(-std=c++11 -Wall -Wextra -Werror -Iuapi -Iuserspace/lib)
+	printf '%s\n' '#include <ipcdev_service.h>' \
+		'struct number { uint64_t value; };' \
+		'IPCDEV_OPERATION(twice, 1, struct number, struct number);' \
+		'int f(number *n) { return twice(0, n, n, NULL); }' |
+		clang -x c++ "${flags[@]}" -fsyntax-only -
+}
+
 tests()
 {
 	mkdir -p "$lint/selftests-${1%% *}"
@@ -108,6 +119,7 @@ fi
 if [ -e userspace/Makefile ]; then
 	check "user space, gcc" user_space 'gcc -Wall -Wextra -Werror'
 	check "user space, clang" user_space 'clang -Wall -Wextra -Werror'
+	check "headers, C++" cplusplus
 fi
 # The harness hands each test arguments that it may not need.
 check "tests, gcc" tests 'gcc -Wall -Wextra -Werror -Wno-unused-parameter'

@@ -575,6 +575,7 @@ static const struct {
 	{ "server_gone", test_server_gone },
 	{ "server_death", test_server_death },
 	{ "server_races", test_server_races },
+	{ "service", test_service },
 };
 
 #define TESTS (sizeof(tests) / sizeof(*tests))

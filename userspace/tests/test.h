@@ -41,4 +41,7 @@ void test_server_gone(void);
 void test_server_death(void);
 void test_server_races(void);
 
+/* service.c */
+void test_service(void);
+
 #endif /* _TEST_H */
