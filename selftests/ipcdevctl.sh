@@ -7,7 +7,8 @@
 
 tests="usage mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
-watch_buffer top info stat quiet_stat other_user terminal examples"
+watch_buffer call call_fails serve serve_queue serve_end top info stat \
+quiet_stat other_user terminal examples"
 
 q=test-queue-$$
 b=test-buffer-$$
@@ -44,6 +45,7 @@ expect()
 	usage) wanted=2 ;;
 	timeout) wanted=3 ;;
 	gone) wanted=4 ;;
+	reply) wanted=5 ;;
 	*) wanted=$1 ;;
 	esac
 	shift
@@ -153,7 +155,7 @@ test_usage()
 	expect ok ipcdevctl --version
 	expect ok ipcdevctl --help
 	commands=$(printf '%s\n' "$out" | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	same "$(echo "$commands" | wc -l)" 12
+	same "$(echo "$commands" | wc -l)" 14
 	for command in $commands; do
 		expect ok ipcdevctl "$command" --help
 		like "$out" "usage: ipcdevctl $command *"
@@ -163,10 +165,11 @@ test_usage()
 	expect ok ipcdevctl ls -h
 	expect usage ipcdevctl ls -Z
 	like "$err" "*-Z*"
-	for command in stat create rm send recv peek dump watch; do
+	for command in stat create rm send recv peek dump watch call serve; do
 		expect usage ipcdevctl "$command"
 	done
-	for command in ls top info "recv a" "peek a" "dump a" "watch a" "mount a"; do
+	for command in ls top info "recv a" "peek a" "dump a" "watch a" "mount a" \
+		"call a b" "serve -e cat a"; do
 		# shellcheck disable=SC2086 # words
 		expect usage ipcdevctl $command too many
 	done
@@ -185,6 +188,9 @@ test_usage()
 	expect usage ipcdevctl create queue --mode 8 q
 	expect usage ipcdevctl create queue --mode 17777 q
 	expect usage ipcdevctl stat @x
+	expect usage ipcdevctl serve q
+	expect usage ipcdevctl serve --exec cat --jobs 0 q
+	expect usage ipcdevctl call --prio 32768 q x
 }
 
 test_mount()
@@ -630,6 +636,188 @@ test_watch_buffer()
 	expect ok ipcdevctl create buffer -p -s 1K "$b"
 	expect timeout ipcdevctl watch -r -T 20ms "$b"
 	expect ok ipcdevctl rm "$b"
+}
+
+# serve ARGUMENT...: in the background, as $server; $q is there then.
+serve()
+{
+	ipcdevctl serve "$@" "$q" 2> "$tmp/served" &
+	server=$!
+	until_so ipcdevctl call -T 10 "$q" ""
+}
+
+# end_server [SIGNAL]: it ends well, and with it the queue.
+end_server()
+{
+	kill "-${1:-TERM}" "$server"
+	wait "$server" || complain "the server's status is $?"
+	until_so test ! -e "/dev/ipc/$q"
+}
+
+test_call()
+{
+	serve --exec 'tr a-z A-Z'
+	expect ok ipcdevctl call "$q" hello
+	same "$out" HELLO
+	expect ok ipcdevctl call "$q" ""
+	same "$out" ""
+	echo "from standard input" > "$tmp/in"
+	expect ok ipcdevctl call "$q" < "$tmp/in"
+	same "$out" "FROM STANDARD INPUT"
+	expect ok ipcdevctl call "$q" - < "$tmp/in"
+	same "$out" "FROM STANDARD INPUT"
+	ipcdevctl call --raw "$q" abc > "$tmp/out" || complain "status $?"
+	same "$(wc -c < "$tmp/out")" 3
+	expect ok ipcdevctl call --json --prio 5 --tag 7 "$q" "a b"
+	valid_json "$out"
+	has "$out" data '"A B"'
+	has "$out" len 3
+	end_server
+	# Binary, and as much as the queue takes.
+	serve -M 64K -e cat
+	dd if=/dev/urandom of="$tmp/in" bs=1024 count=64 2> /dev/null
+	ipcdevctl call -r "$q" < "$tmp/in" > "$tmp/out" || complain "status $?"
+	cmp "$tmp/in" "$tmp/out" || complain "another reply"
+	echo >> "$tmp/in"
+	expect failed ipcdevctl call "$q" < "$tmp/in"
+	like "$err" "*larger*"
+	end_server
+}
+
+test_call_fails()
+{
+	expect failed ipcdevctl call "$q" x
+	like "$err" "*/dev/ipc/$q*no such name*"
+	# Nobody serves it.
+	expect ok ipcdevctl create queue -p "$q"
+	expect timeout ipcdevctl call --timeout 20ms "$q" x
+	like "$err" "*/dev/ipc/$q*timed out*"
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" queued 0
+	# Taken, and not answered: recv is no server.
+	ipcdevctl call -T 60 "$q" x 2> "$tmp/called" &
+	caller=$!
+	expect ok ipcdevctl recv -T 60 "$q"
+	same "$out" x
+	wait "$caller"
+	same $? 4
+	like "$(cat "$tmp/called")" "*/dev/ipc/$q*gone*"
+	expect ok ipcdevctl rm "$q"
+	expect ok ipcdevctl create buffer -p -s 1 "$b"
+	expect failed ipcdevctl call "$b" x
+	expect failed ipcdevctl serve -e cat "$b"
+	like "$err" "*/dev/ipc/$b*not of this kind*"
+	expect ok ipcdevctl rm "$b"
+
+	# A server that is killed.
+	ipcdevctl serve -e 'touch '"$tmp/taken"'; sleep 1; cat' "$q" &
+	server=$!
+	until_so test -e "/dev/ipc/$q"
+	until_so ipcdevctl stat "$q"
+	ipcdevctl call -T 60 "$q" x 2> "$tmp/called" &
+	caller=$!
+	until_so test -e "$tmp/taken"
+	kill -9 "$server"
+	wait "$caller"
+	same $? 4
+	until_so test ! -e "/dev/ipc/$q"
+}
+
+# shellcheck disable=SC2016 # for another shell
+test_serve()
+{
+	serve --creds -e 'read -r what; case $what in
+		env) echo "$IPCDEV_TAG $IPCDEV_PRIO $IPCDEV_UID $IPCDEV_GID" ;;
+		pid) echo "$IPCDEV_PID" ;;
+		status) echo none of this; exit 7 ;;
+		signal) kill -9 $$ ;;
+		flood) yes ;;
+		slow) sleep 1; echo late ;;
+		*) echo ok ;;
+		esac'
+	expect ok ipcdevctl call -t 12 -p 3 "$q" env
+	same "$out" "12 3 0 0"
+	expect ok ipcdevctl call "$q" pid
+	like "$out" "[1-9]*"
+	for request in status signal; do
+		expect reply ipcdevctl call "$q" "$request"
+		like "$err" "*/dev/ipc/$q*Remote I/O error*"
+		same "$out" ""
+	done
+	expect reply ipcdevctl call "$q" flood
+	like "$err" "*/dev/ipc/$q*too long*"
+	expect timeout ipcdevctl call -T 100ms "$q" slow
+	# It has gone on after all of that.
+	expect ok ipcdevctl call "$q" more
+	same "$out" ok
+	# A message that is no call is a request without a reply.
+	expect ok ipcdevctl send "$q" env
+	expect ok ipcdevctl call "$q" more
+	end_server
+	same "$(cat "$tmp/served")" ""
+}
+
+test_serve_queue()
+{
+	serve -e cat -m 622 -d 3 -M 100 -b 200
+	same "$(stat -c %a "/dev/ipc/$q")" 622
+	expect ok ipcdevctl stat -j "$q"
+	for pair in depth:3 msg_max:100 bytes_max:200; do
+		has "$out" "${pair%:*}" "${pair#*:}"
+	done
+	expect ok su -s /bin/sh nobody -c "ipcdevctl call $q hi"
+	same "$out" hi
+	expect failed su -s /bin/sh nobody -c "ipcdevctl serve -e cat $q"
+	like "$err" "*/dev/ipc/$q*denied*"
+	end_server HUP
+
+	# One that is there is used, and stays.
+	expect ok ipcdevctl create queue -p "$q"
+	serve -e 'echo $$'
+	kill "$server"
+	wait "$server" || complain "status $?"
+	expect ok ipcdevctl rm "$q"
+	# Requests that came before the server.
+	expect ok ipcdevctl create queue -p "$q"
+	ipcdevctl call -T 60 "$q" early > "$tmp/early" &
+	caller=$!
+	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"queued\":1'"
+	serve -e cat
+	wait "$caller" || complain "status $?"
+	same "$(cat "$tmp/early")" early
+	kill "$server"
+	wait "$server"
+	expect ok ipcdevctl rm "$q"
+	expect failed ipcdevctl serve -e cat "$tmp/$q"
+	like "$err" "*$tmp/$q*mount*"
+}
+
+# Jobs run side by side, and those that run are finished.
+# shellcheck disable=SC2016 # for another shell
+test_serve_end()
+{
+	serve --jobs 3 -e 'read -r n; [ "$n" ] || exit 0
+		echo > '"$tmp"'/in.$n; read -r x < '"$tmp"'/go.$n; echo "$n $x"'
+	for n in 1 2 3; do
+		mkfifo "$tmp/go.$n"
+		echo "$n" | ipcdevctl call -T 60 "$q" > "$tmp/reply.$n" 2>&1 &
+		callers="$callers $!"
+	done
+	for n in 1 2 3; do
+		until_so test -e "$tmp/in.$n"
+	done
+	kill "$server"
+	for n in 1 2 3; do
+		echo "went on" > "$tmp/go.$n"
+	done
+	for caller in $callers; do
+		wait "$caller" || complain "a caller's status is $?"
+	done
+	for n in 1 2 3; do
+		same "$(cat "$tmp/reply.$n")" "$n went on"
+	done
+	wait "$server" || complain "the server's status is $?"
+	until_so test ! -e "/dev/ipc/$q"
 }
 
 test_top()

@@ -51,3 +51,12 @@ int fail(const char *object, const char *action)
 	fprintf(stderr, "ipcdevctl: %s: %s: %s\n", object, action, reason);
 	return status;
 }
+
+/* The server has answered, and errno is the answer. */
+int fail_reply(const char *object)
+{
+	fflush(stdout);
+	fprintf(stderr, "ipcdevctl: %s: the server answers with an error: %s\n",
+		object, strerror(errno));
+	return STATUS_REPLY;
+}

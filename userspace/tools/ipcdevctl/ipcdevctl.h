@@ -20,6 +20,7 @@ enum {
 	STATUS_USAGE	= 2,
 	STATUS_TIMEOUT	= 3,
 	STATUS_GONE	= 4,
+	STATUS_REPLY	= 5,
 };
 
 /**
@@ -55,9 +56,10 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command create_command, dump_command, info_command,
-	list_command, mount_command, peek_command, recv_command, rm_command,
-	send_command, stat_command, top_command, watch_command;
+extern const struct command call_command, create_command, dump_command,
+	info_command, list_command, mount_command, peek_command, recv_command,
+	rm_command, send_command, serve_command, stat_command, top_command,
+	watch_command;
 
 /* main.c */
 void print_help(const struct command *command, FILE *out);
@@ -70,6 +72,7 @@ void expect_operands(const struct command *command, int argc, int least,
 /* error.c */
 int fail(const char *object, const char *action);
 int fail_because(const char *object, const char *reason);
+int fail_reply(const char *object);
 
 /* parse.c: these end the program if the text is not what it should be. */
 uint64_t parse_number(const struct command *command, const char *text,
@@ -83,6 +86,36 @@ const char *name_path(const char *name);
 bool in_ipcdevfs(const char *path);
 bool listed_name(const char *path, char *name);
 int open_object(const char *path, int flags);
+int make_queue(const char *path, const struct ipcdev_create_queue *attr,
+	       mode_t mode);
+bool parse_queue_option(const struct command *command, int key,
+			struct ipcdev_create_queue *attr);
+
+/* message.c */
+
+/* How long to wait for one message. */
+struct patience {
+	bool limited;
+	uint64_t ns;
+};
+
+enum format { FORMAT_LINES, FORMAT_RAW, FORMAT_JSON };
+
+/* Room for whatever a queue's message may carry. */
+struct inbox {
+	struct ipcdev_msg msg;
+	char *data;
+	uint32_t size;
+	int fds[IPCDEV_FDS_MAX];
+	struct ipcdev_slice slices[IPCDEV_SLICES_MAX];
+};
+
+const struct ipcdev_deadline *deadline(const struct patience *patience,
+				       struct ipcdev_deadline *buf);
+char *read_input(size_t *len);
+int inbox_init(struct inbox *inbox, int fd, const char *path);
+struct ipcdev_msg *inbox_empty(struct inbox *inbox);
+void print_message(const struct inbox *inbox, enum format format, bool peeked);
 
 /* object.c */
 struct ipcdev_stat *list_objects(size_t *count);

@@ -7,14 +7,8 @@
 
 #include "ipcdevctl.h"
 
-/* How long to wait for one message. */
-struct patience {
-	bool limited;
-	uint64_t ns;
-};
-
-static const struct ipcdev_deadline *deadline(const struct patience *patience,
-					      struct ipcdev_deadline *buf)
+const struct ipcdev_deadline *deadline(const struct patience *patience,
+				       struct ipcdev_deadline *buf)
 {
 	return patience->limited ? ipcdev_deadline_in(buf, patience->ns) : NULL;
 }
@@ -44,40 +38,52 @@ static int send_one(int fd, struct send_wish *wish, const char *data,
 	return STATUS_OK;
 }
 
+/* All of standard input; NULL with errno if that cannot be had. */
+char *read_input(size_t *len)
+{
+	char *data = NULL, *more;
+	size_t size = 0, got;
+
+	*len = 0;
+	do {
+		if (*len == size) {
+			more = realloc(data, size = 2 * size + 4096);
+			if (!more) {
+				free(data);
+				return NULL;
+			}
+			data = more;
+		}
+		got = fread(data + *len, 1, size - *len, stdin);
+		*len += got;
+	} while (got);
+	if (!ferror(stdin))
+		return data;
+	free(data);
+	return NULL;
+}
+
 /* All of standard input, or a line of it, is a message. */
 static int send_input(int fd, struct send_wish *wish, bool raw)
 {
 	char *data = NULL;
 	size_t size = 0;
-	ssize_t len = 0;
 	int status = STATUS_OK;
+	ssize_t len;
 
 	while (!status && !raw && (len = getline(&data, &size, stdin)) > 0)
 		status = send_one(fd, wish, data,
 				  len - (data[len - 1] == '\n'));
 
 	if (raw) {
-		size_t got;
-
-		do {
-			if ((size_t)len == size) {
-				char *more = realloc(data, size = 2 * size + 4096);
-
-				if (!more) {
-					free(data);
-					return fail("standard input",
-						    "cannot read");
-				}
-				data = more;
-			}
-			got = fread(data + len, 1, size - len, stdin);
-			len += got;
-		} while (got);
-		if (!ferror(stdin))
-			status = send_one(fd, wish, data, len);
-	}
-	if (ferror(stdin))
+		data = read_input(&size);
+		if (data)
+			status = send_one(fd, wish, data, size);
+		else
+			status = fail("standard input", "cannot read");
+	} else if (ferror(stdin)) {
 		status = fail("standard input", "cannot read");
+	}
 	free(data);
 	return status;
 }
@@ -146,18 +152,7 @@ const struct command send_command = {
 	.run = send_run,
 };
 
-enum format { FORMAT_LINES, FORMAT_RAW, FORMAT_JSON };
-
-/* Room for whatever a queue's message may carry. */
-struct inbox {
-	struct ipcdev_msg msg;
-	char *data;
-	uint32_t size;
-	int fds[IPCDEV_FDS_MAX];
-	struct ipcdev_slice slices[IPCDEV_SLICES_MAX];
-};
-
-static int inbox_init(struct inbox *inbox, int fd, const char *path)
+int inbox_init(struct inbox *inbox, int fd, const char *path)
 {
 	struct ipcdev_stat stat;
 
@@ -174,7 +169,7 @@ static int inbox_init(struct inbox *inbox, int fd, const char *path)
 }
 
 /* Slices come by their ids: nobody here looks into their buffers. */
-static struct ipcdev_msg *inbox_empty(struct inbox *inbox)
+struct ipcdev_msg *inbox_empty(struct inbox *inbox)
 {
 	inbox->msg = (struct ipcdev_msg) {
 		.data = ipcdev_ptr(inbox->data),
@@ -223,8 +218,7 @@ static void print_json(const struct inbox *inbox, bool peeked)
 	json_end_line();
 }
 
-static void print_message(const struct inbox *inbox, enum format format,
-			  bool peeked)
+void print_message(const struct inbox *inbox, enum format format, bool peeked)
 {
 	size_t len = inbox->msg.len;
 

@@ -181,17 +181,76 @@ struct wish {
 	unsigned int publish;
 };
 
-/*
- * The holder's own handle only reads, so that it is no writer whom readers
- * would wait for: cat(1) on a queue ends when the last real writer has gone.
- */
-static int create_object(const struct wish *wish)
+/* Makes an object with a name; its handle, or -1 once it was said why not. */
+static int make_object(const struct wish *wish)
 {
-	struct ipcdev_create_queue attr = wish->attr;
+	int fd;
 
-	attr.rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_PUBLISH;
-	return wish->queue ? ipcdev_queue_create(&attr) :
-			     ipcdev_buffer_create(wish->size, attr.rights, 0);
+	if (!parent_in_ipcdevfs(wish->path)) {
+		fail_because(wish->path, NOT_MOUNTED);
+		return -1;
+	}
+	fd = wish->queue ? ipcdev_queue_create(&wish->attr) :
+			   ipcdev_buffer_create(wish->size, wish->attr.rights, 0);
+	if (fd < 0) {
+		if (errno == EINVAL)
+			fail_because(wish->path, LIMITED);
+		else
+			fail(errno == ENOENT ? IPCDEV_DEVICE : wish->path,
+			     "cannot create");
+		return -1;
+	}
+	/* Like mkdir(1), obeys a mode to the letter; the umask only narrows. */
+	if (ipcdev_publish(fd, wish->path, wish->mode, wish->publish))
+		fail(wish->path, "cannot publish");
+	else if (chmod(wish->path, wish->mode))
+		fail(wish->path, "cannot set the mode");
+	else
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int make_queue(const char *path, const struct ipcdev_create_queue *attr,
+	       mode_t mode)
+{
+	struct wish wish = {
+		.path = path,
+		.queue = true,
+		.attr = *attr,
+		.mode = mode,
+	};
+
+	return make_object(&wish);
+}
+
+/* Sees to an option that says what a queue is like; false if it is none. */
+bool parse_queue_option(const struct command *command, int key,
+			struct ipcdev_create_queue *attr)
+{
+	switch (key) {
+	case 'd':
+		attr->depth = parse_number(command, optarg, UINT32_MAX);
+		return true;
+	case 'M':
+		attr->msg_max = parse_size(command, optarg);
+		if (attr->msg_max != parse_size(command, optarg))
+			usage(command, "too large", optarg);
+		return true;
+	case 'b':
+		attr->bytes_max = parse_size(command, optarg);
+		return true;
+	case 'D':
+		attr->flags |= IPCDEV_QUEUE_DROP_OLDEST;
+		return true;
+	case 'c':
+		attr->flags |= IPCDEV_QUEUE_CREDS;
+		return true;
+	case 't':
+		attr->flags |= IPCDEV_QUEUE_TIME;
+		return true;
+	}
+	return false;
 }
 
 /* The object lives as long as its holder: a command, or this process. */
@@ -224,35 +283,22 @@ static int hold(int fd, const char *path, char **command)
 
 static int create_run(const struct command *self, int argc, char **argv)
 {
+	/*
+	 * The holder's own handle only reads, so that it is no writer whom readers
+	 * would wait for: cat(1) on a queue ends when the last real writer has gone.
+	 */
 	struct wish wish = {
+		.attr.rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_PUBLISH,
 		.mode = 0600,
 	};
 	int key, fd;
 
 	while ((key = next_option(self, argc, argv)) != -1) {
-		if (strchr("dMbDct", key))
+		if (parse_queue_option(self, key, &wish.attr)) {
 			wish.queue_only = true;
+			continue;
+		}
 		switch (key) {
-		case 'd':
-			wish.attr.depth = parse_number(self, optarg, UINT32_MAX);
-			break;
-		case 'M':
-			wish.attr.msg_max = parse_size(self, optarg);
-			if (wish.attr.msg_max != parse_size(self, optarg))
-				usage(self, "too large", optarg);
-			break;
-		case 'b':
-			wish.attr.bytes_max = parse_size(self, optarg);
-			break;
-		case 'D':
-			wish.attr.flags |= IPCDEV_QUEUE_DROP_OLDEST;
-			break;
-		case 'c':
-			wish.attr.flags |= IPCDEV_QUEUE_CREDS;
-			break;
-		case 't':
-			wish.attr.flags |= IPCDEV_QUEUE_TIME;
-			break;
 		case 's':
 			wish.size = parse_size(self, optarg);
 			break;
@@ -280,20 +326,9 @@ static int create_run(const struct command *self, int argc, char **argv)
 	if (*argv && wish.publish)
 		usage(self, "a persistent object needs no COMMAND", *argv);
 
-	if (!parent_in_ipcdevfs(wish.path))
-		return fail_because(wish.path, NOT_MOUNTED);
-	fd = create_object(&wish);
-	if (fd < 0 && errno == EINVAL)
-		return fail_because(wish.path, LIMITED);
+	fd = make_object(&wish);
 	if (fd < 0)
-		return fail(errno == ENOENT ? IPCDEV_DEVICE : wish.path,
-			    "cannot create");
-	/* Like mkdir(1), obeys a mode to the letter; the umask only narrows. */
-	if (ipcdev_publish(fd, wish.path, wish.mode, wish.publish))
-		return fail(wish.path, "cannot publish");
-	if (chmod(wish.path, wish.mode))
-		return fail(wish.path, "cannot set the mode");
-
+		return STATUS_FAILED;
 	return wish.publish ? STATUS_OK : hold(fd, wish.path, argv);
 }
 
