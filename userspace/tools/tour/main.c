@@ -20,6 +20,7 @@ static const struct stop *const stops[] = {
 	&fan_in,
 	&sealed,
 	&shell,
+	&call,
 	&killed,
 };
 

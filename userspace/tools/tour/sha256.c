@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* SHA-256, by the sha256sum that every system has. */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@ static pid_t start_sum(int input, int *feed, int *answer)
 	int in[2] = { -1, -1 }, out[2];
 	pid_t pid;
 
-	if ((input < 0 && pipe(in)) || pipe(out))
+	/* Other threads' processes must not keep these open. */
+	if ((input < 0 && pipe2(in, O_CLOEXEC)) || pipe2(out, O_CLOEXEC))
 		give_up("pipe");
 	pid = fork();
 	if (pid < 0)
@@ -20,12 +22,6 @@ static pid_t start_sum(int input, int *feed, int *answer)
 	if (!pid) {
 		dup2(input < 0 ? in[0] : input, STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
-		if (input < 0) {
-			close(in[0]);
-			close(in[1]);
-		}
-		close(out[0]);
-		close(out[1]);
 		execlp("sha256sum", "sha256sum", NULL);
 		_exit(127);
 	}

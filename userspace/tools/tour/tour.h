@@ -44,7 +44,8 @@ struct stop {
 	bool (*show)(const struct tour *tour, char *result, size_t size);
 };
 
-extern const struct stop by_messages, by_slices, fan_in, sealed, shell, killed;
+extern const struct stop by_messages, by_slices, fan_in, sealed, shell, call,
+	killed;
 
 /* main.c */
 bool missed(const char *format, ...) __attribute__((format(printf, 1, 2)));
