@@ -20,6 +20,7 @@ enum {
 	BACK,		/* reply with what came along */
 	KEEP,		/* and keep the first descriptor */
 	MAKE,		/* reply with a new pipe's end */
+	TOO_MANY,	/* reply with more descriptors than there may be */
 	LATER,		/* leave the answer to somebody else */
 	MEET,		/* wait for three others */
 	WAIT,		/* wait until told to go on */
@@ -91,6 +92,10 @@ static int handle(struct ipcdev_request *request, void *data)
 		return 0;
 	case MAKE:
 		return make_pipe(request);
+	case TOO_MANY:
+		request->reply_fd_count = IPCDEV_FDS_MAX + 1;
+		request->reply_flags = IPCDEV_REPLY_CLOSE;
+		return 0;
 	case LATER:
 		later = request->msg->token;
 		sem_post(&deferred);
@@ -255,6 +260,7 @@ static void check_edges(unsigned int workers)
 	FAILS(ask_to_fail(-EINVAL), EIO);
 	FAILS(ask(TOO_LARGE, NULL, 0, back, sizeof(back)), EMSGSIZE);
 	FAILS(ask(BAD_POINTER, NULL, 0, back, sizeof(back)), EFAULT);
+	FAILS(ask(TOO_MANY, NULL, 0, back, sizeof(back)), EINVAL);
 	FAILS(ask(99, NULL, 0, back, sizeof(back)), EOPNOTSUPP);
 
 	/* What is no call has no answer. */
@@ -367,6 +373,39 @@ static void check_slices(void)
 	close(slices[0].fd);
 }
 
+/* Without the server's flags nothing comes, or slices by their ids alone. */
+static void check_flags(void)
+{
+	struct ipcdev_server_attr attr = { .handler = handle, .data = &server };
+	struct ipcdev_slice slice = { .length = 1 }, back;
+	struct ipcdev_call call = {
+		.request.tag = BACK,
+		.request.slices = ipcdev_ptr(&slice),
+		.request.slice_count = 1,
+		.reply.slices = ipcdev_ptr(&back),
+		.reply.slice_count = 1,
+	};
+
+	slice.fd = ipcdev_buffer_create(1, 0, 0);
+	make_queue();
+	server = ipcdev_server_create(queue, &attr);
+	CHECK(!pthread_create(&runner, NULL, run, NULL));
+	CHECK(!ipcdev_call_msg(client, &call, NULL));
+	CHECK(!call.reply.error && !call.reply.slice_count);
+	stop();
+
+	/* It cannot send on what it has no descriptor of. */
+	attr.flags = IPCDEV_SERVER_SLICE_IDS;
+	make_queue();
+	server = ipcdev_server_create(queue, &attr);
+	CHECK(!pthread_create(&runner, NULL, run, NULL));
+	call.reply.slice_count = 1;
+	CHECK(!ipcdev_call_msg(client, &call, NULL));
+	CHECK(call.reply.error == EBADF);
+	stop();
+	close(slice.fd);
+}
+
 /* The server shares our descriptors: none may be left when it has answered. */
 void test_server_cargo(void)
 {
@@ -388,6 +427,7 @@ void test_server_cargo(void)
 		CHECK(!ipcdev_call_msg(client, &call, NULL));
 	close(file);
 	stop();
+	check_flags();
 	CHECK(lowest_fd() == lowest);
 }
 
