@@ -48,7 +48,7 @@ userspace: ## build the library, the tool and the examples
 		$(MAKE) -j $(NPROC) -C userspace O=$(B)/userspace all
 
 selftests: ## build the tests
-	$(Q)qemu/need.sh gcc libc6-dev gcc-multilib liburing-dev rsync
+	$(Q)qemu/need.sh gcc libc6-dev gcc-multilib liburing-dev rsync apparmor
 	$(Q)mkdir -p $(B)/selftests
 	$(Q)source=$$(qemu/source.sh) && \
 	$(call quietly,building the tests) \

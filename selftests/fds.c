@@ -448,6 +448,80 @@ TEST_F(fds, without_room_the_message_stays)
 	close(b);
 }
 
+/* From now on a security module watches us, under one of apparmor.profile. */
+static int confine(const char *request)
+{
+	int fd = open("/proc/self/attr/current", O_WRONLY | O_CLOEXEC);
+	ssize_t n = write(fd, request, strlen(request));
+
+	close(fd);
+	return n == (ssize_t)strlen(request) ? 0 : -1;
+}
+
+static int load_policy(void)
+{
+	static char policy[65536];
+	int from = open("apparmor.bin", O_RDONLY | O_CLOEXEC), to;
+	ssize_t n = read(from, policy, sizeof(policy));
+	int ret;
+
+	mount("securityfs", "/sys/kernel/security", "securityfs", 0, NULL);
+	to = open("/sys/kernel/security/apparmor/.replace",
+		  O_WRONLY | O_CLOEXEC);
+	ret = n > 0 && write(to, policy, n) == n ? 0 : -1;
+	close(from);
+	close(to);
+	return ret;
+}
+
+/*
+ * It is the receiver that must be allowed to have a descriptor. What it is refused
+ * stays in the queue, for one who may, or who drops it.
+ */
+TEST(security_module_refuses)
+{
+	int dev, q, fd, got = -1;
+	pid_t pid;
+
+	ASSERT_EQ(0, private_fs());
+	if (load_policy())
+		SKIP(return, "no AppArmor, or no policy for it");
+	dev = device();
+	q = create_queue(dev, .flags = IPCDEV_QUEUE_NONBLOCK);
+	ASSERT_LE(0, q);
+	pid = child();
+	if (!pid) {
+		if (confine("changeprofile ipcdev-sender"))
+			_exit(1);
+		fd = open("/tmp/ipcdev-refused", O_RDWR | O_CREAT | O_CLOEXEC,
+			  0600);
+		if (send_fds(q, &fd, 1) || send_fds(q, &fd, 1))
+			_exit(2);
+		_exit(0);
+	}
+	ASSERT_EQ(0, reap(pid));
+	pid = child();
+	if (!pid) {
+		int count = open_fds();
+
+		if (confine("changeprofile ipcdev-receiver"))
+			_exit(1);
+		if (recv_fds(q, &got, 1, 0) != -EACCES)
+			_exit(2);
+		if (object(q).queued != 2 || open_fds() != count)
+			_exit(3);
+		if (recv_fds(q, &got, 1, IPCDEV_MSG_DROP_FDS))
+			_exit(4);
+		_exit(object(q).queued != 1 || open_fds() != count ? 5 : 0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(1, recv_fds(q, &got, 1, 0));
+	unlink("/tmp/ipcdev-refused");
+	close(got);
+	close(q);
+	close(dev);
+}
+
 TEST_F(fds, room_for_more_is_no_harm)
 {
 	int got[IPCDEV_FDS_MAX] = {};
