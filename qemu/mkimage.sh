@@ -1,21 +1,31 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# mkimage.sh FOLDER IMAGE: makes the guest's initramfs from busybox, our init
-# and the FOLDER, which holds what "make install" put there. Left alone if
-# nothing has changed.
+# mkimage.sh FOLDER IMAGE: makes the guest's initramfs from busybox, our init,
+# the FOLDER, which holds what "make install" put there, what ipcdev-bench
+# compares with and has to find, and the shared libraries of these programs.
+# Left alone if nothing has changed.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 stage=$(realpath "$1") image=$(realpath -m "$2")
 busybox=/bin/busybox
+dbus_daemon=/usr/bin/dbus-daemon
 qemu=$top/qemu
+
+# libraries PROGRAM...: the shared libraries that they need, with the loader.
+libraries()
+{
+	ldd "$@" | grep -oE '/[^ ]+ \(0x' | sed 's/ .*//' | sort -u
+}
+mapfile -t libraries < <(libraries "$stage/usr/bin/ipcdev-bench" "$dbus_daemon")
 
 # The tar stands for names, modes and contents, in the order of the names.
 contents()
 {
 	tar -c --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 \
-		-C "$stage" . -C "$qemu" init mkimage.sh -C / "${busybox#/}"
+		-C "$stage" . -C "$qemu" init mkimage.sh \
+		-C / "${busybox#/}" "${dbus_daemon#/}" -h "${libraries[@]#/}"
 }
 key=$(contents | sha256sum)
 [ -e "$image" ] && [ "$(cat "$image.key" 2> /dev/null)" = "$key" ] && exit
@@ -27,7 +37,13 @@ mkdir -p dev proc sys tmp run root out etc home/alice home/bob usr/bin
 ln -s usr/bin bin
 ln -s usr/bin sbin
 ln -s bin usr/sbin
-cp "$busybox" usr/bin
+mkdir usr/lib usr/lib64
+ln -s usr/lib usr/lib64 .
+cp "$busybox" "$dbus_daemon" usr/bin
+for library in "${libraries[@]}"; do
+	mkdir -p ".${library%/*}"
+	cp -L "$library" ".$library"
+done
 for applet in $(busybox --list); do
 	[ "$applet" = busybox ] || ln -s busybox "usr/bin/$applet"
 done

@@ -31,7 +31,7 @@ complain()
 # What every kernel that we support has: to be skipped is to fail.
 everywhere="pipe fifo unix-stream unix-seqpacket unix-dgram tcp posix-mq \
 sysv-msg sysv-shm-sem shm-futex shm-sem shm-eventfd shm-spin memfd-unix signal \
-signalfd eventfd process-vm vmsplice ipcdev-queue ipcdev-queue-rw \
+signalfd eventfd process-vm vmsplice zeromq nng dbus ipcdev-queue ipcdev-queue-rw \
 ipcdev-batch16 ipcdev-slice ipcdev-call"
 
 list()

@@ -86,6 +86,7 @@ enum workload {
  * struct method - a way for two processes to talk
  * @name: as in the results
  * @about: one line of what it is and does
+ * @lacks: the library without which it was built, and cannot be measured
  * @only: ONLY() of the workloads that make sense for it; 0 for all
  * @copies: the kernel copies each message, so that neither side can spoil what
  *	the other has: a peer that ipcdev's queues are compared with
@@ -117,6 +118,7 @@ enum workload {
 struct method {
 	const char *name;
 	const char *about;
+	const char *lacks;
 	unsigned int only;
 	bool copies;
 	bool floor;

@@ -52,7 +52,9 @@ void link_open(struct link *link, const struct method *method,
 	open_links = link;
 	common->pid[1] = getpid();
 	errno = 0;
-	if (!method->setup(link))
+	if (method->lacks)
+		skip(link, "built without %s", method->lacks);
+	else if (!method->setup(link))
 		return;
 	if (!*common->skip)
 		snprintf(common->skip, sizeof(common->skip), "%s",

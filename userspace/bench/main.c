@@ -13,12 +13,16 @@
 /* The table is read twice: to declare the methods and to list them. */
 extern const struct method
 #define METHOD(name)	name ## _method
+#define LACKING(name, ...)	name ## _method
 #include "methods.def"
 	no_method;
 #undef METHOD
+#undef LACKING
 
 const struct method *const methods[] = {
 #define METHOD(name)	(&name ## _method)
+#define LACKING(symbol, as, library)	\
+	(&(const struct method){ .name = (as), .lacks = (library) })
 #include "methods.def"
 };
 
@@ -234,8 +238,13 @@ static void many_numbers(const char *text, size_t *values)
 static void show_list(void)
 {
 	puts("Methods:");
-	for (size_t i = 0; i < method_count; i++)
-		printf("  %-16s  %s\n", methods[i]->name, methods[i]->about);
+	for (size_t i = 0; i < method_count; i++) {
+		const struct method *method = methods[i];
+
+		printf("  %-16s  %s%s\n", method->name,
+		       method->lacks ? "not here: built without " : "",
+		       method->lacks ? method->lacks : method->about);
+	}
 	puts("\nWorkloads:");
 	for (size_t i = 0; i < WORKLOADS; i++)
 		printf("  %-16s  %s\n", workload_names[i], workload_about[i]);

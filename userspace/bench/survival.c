@@ -471,6 +471,8 @@ bool survive(const struct method *method, struct survival *survival)
 
 	if (!trial)
 		return false;
+	if (method->lacks)
+		there = false;
 	*survival = (struct survival) { 0 };
 	snprintf(survival->method, sizeof(survival->method), "%s", method->name);
 	trial->method = method;
