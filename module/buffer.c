@@ -381,7 +381,7 @@ const struct file_operations ipcdev_buffer_fops = {
 	.show_fdinfo = ipcdev_handle_fdinfo,
 };
 
-static __poll_t buffer_poll(struct ipcdev_object *obj)
+static __poll_t buffer_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	__poll_t mask = ipcdev_poll_peers(obj);
 
@@ -411,7 +411,8 @@ static bool buffer_may_persist(struct ipcdev_object *obj)
 	return true;
 }
 
-static void buffer_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
+static void buffer_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
+			struct ipcdev_stat *st)
 {
 	st->size = buffer_size(obj);
 	if (to_buffer(obj)->sealed)

@@ -318,7 +318,7 @@ static __always_inline int reply_deliver(const struct ipcdev_message *msg,
 		um->slice_count = ipcdev_cargo_slices(msg);
 		return ipcdev_args_put(um, sizeof(*um), uout, usize) ?: -EMSGSIZE;
 	}
-	return deliver(msg, payload, um, uout, usize);
+	return deliver(msg, payload, um, msg->lost, uout, usize);
 }
 
 /* Both messages have the same size, and the structure's size tells it. */

@@ -24,6 +24,7 @@
 
 struct ipcdev_account;
 struct ipcdev_handle;
+struct ipcdev_message;
 struct ipcdev_object;
 
 /**
@@ -33,16 +34,18 @@ struct ipcdev_object;
  * @label: the name of its anonymous files, in /proc/PID/fd
  * @fops: of the files that are its handles
  * @ioctl: the ioctls that only this kind knows; -ENOTTY for all others
- * @opened: a file becomes a handle; may set the file up. Or NULL
- * @poll: the poll events that hold now, those of ipcdev_poll_peers() among
- *	them; under the object's lock
+ * @joined: a handle comes, and is not counted yet; under the object's lock. Or NULL
+ * @opened: a file has become a handle; may set the file up. Or NULL
+ * @poll: the poll events that hold now for a handle, or with NULL for any, those of
+ *	ipcdev_poll_peers() among them; under the object's lock
  * @peers_changed: a handle came or went; under the object's lock. Or NULL
  * @released: a handle goes, and is still counted. Or NULL
  * @drain: no handle is left and none will be: drop the contents. Or NULL
  * @free: no reference is left: free the object
  * @size: what stat(2) shows
  * @may_persist: whether it can outlive its handles now; under the object's lock
- * @stat: fill in the fields of this kind; under the object's lock
+ * @stat: fill in the fields of this kind, and of the handle unless that is NULL;
+ *	under the object's lock
  * @fdinfo: print the lines of this kind
  */
 struct ipcdev_object_ops {
@@ -51,15 +54,17 @@ struct ipcdev_object_ops {
 	const char *label;
 	const struct file_operations *fops;
 	long (*ioctl)(struct file *file, unsigned int nr, void __user *uarg, size_t usize);
+	void (*joined)(struct ipcdev_object *obj, struct ipcdev_handle *h);
 	void (*opened)(struct ipcdev_object *obj, struct file *file);
-	__poll_t (*poll)(struct ipcdev_object *obj);
+	__poll_t (*poll)(struct ipcdev_object *obj, struct ipcdev_handle *h);
 	void (*peers_changed)(struct ipcdev_object *obj);
 	void (*released)(struct ipcdev_object *obj, struct ipcdev_handle *h);
 	void (*drain)(struct ipcdev_object *obj);
 	void (*free)(struct ipcdev_object *obj);
 	u64 (*size)(struct ipcdev_object *obj);
 	bool (*may_persist)(struct ipcdev_object *obj);
-	void (*stat)(struct ipcdev_object *obj, struct ipcdev_stat *stat);
+	void (*stat)(struct ipcdev_object *obj, struct ipcdev_handle *h,
+		     struct ipcdev_stat *stat);
 	void (*fdinfo)(struct ipcdev_object *obj, struct seq_file *m);
 };
 
@@ -125,6 +130,63 @@ struct ipcdev_object {
 };
 
 /**
+ * struct ipcdev_waiter - a sleeper, on its own stack
+ * @node: in the object's list of sleepers until somebody settles it; protected
+ *	by the object's lock. A caller that waits for its reply is in none
+ * @task: who sleeps
+ * @msg: a sender's message until it is settled, a receiver's from then on
+ * @result: IPCDEV_PENDING, and the outcome once settled; then the sleeper may
+ *	return at any moment and this structure is gone
+ */
+struct ipcdev_waiter {
+	struct list_head node;
+	struct task_struct *task;
+	struct ipcdev_message *msg;
+	int result;
+};
+
+/**
+ * struct ipcdev_ticket - what a receiver of a broadcast needs
+ * @w: while it sleeps; its @msg is what it has taken. Once that has come back, the
+ *	ticket is in the cursor's list of what has
+ * @lost: messages that the handle lost before this one
+ * @epoch: of the cursor, when it was taken
+ */
+struct ipcdev_ticket {
+	struct ipcdev_waiter w;
+	u32 lost;
+	u32 epoch;
+};
+
+/**
+ * struct ipcdev_cursor - what a handle has received of a broadcast
+ * @node: in the queue's list, while the handle is subscribed
+ * @idle: in the queue's list of those for which somebody sleeps
+ * @sleepers: tickets, the longest waiting first
+ * @returned: tickets of messages that could not be delivered, in order of sending
+ * @own: the ticket that every handle has
+ * @own_taken: it is in use
+ * @next: number of the next message, behind those that came back
+ * @backlog: how many messages the handle may be behind
+ * @lost: messages dropped since one was taken
+ * @taken: messages that are being copied
+ * @epoch: how often the handle has been subscribed anew
+ */
+struct ipcdev_cursor {
+	struct list_head node;
+	struct list_head idle;
+	struct list_head sleepers;
+	struct list_head returned;
+	struct ipcdev_ticket own;
+	bool own_taken;
+	u64 next;
+	u32 backlog;
+	u32 lost;
+	u32 taken;
+	u32 epoch;
+};
+
+/**
  * struct ipcdev_handle - an open file of an object
  * @obj: the object, referenced
  * @rights: IPCDEV_RIGHT_*, fixed at birth
@@ -135,6 +197,7 @@ struct ipcdev_object {
  * @calls: queue: calls received through it and not answered, by token; protected
  *	by the object's lock, and so is the rest
  * @gone: those of them whose callers have given up, the first of them first
+ * @cursor: broadcast queue: what it has received
  */
 struct ipcdev_handle {
 	struct ipcdev_object *obj;
@@ -144,6 +207,7 @@ struct ipcdev_handle {
 	struct list_head watches;
 	struct rb_root calls;
 	struct list_head gone;
+	struct ipcdev_cursor cursor;
 };
 
 static inline struct ipcdev_handle *ipcdev_handle(const struct file *file)
@@ -277,24 +341,6 @@ static inline int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct 
 }
 
 u64 ipcdev_time_to_caller(u64 ns);
-
-struct ipcdev_message;
-
-/**
- * struct ipcdev_waiter - a sleeper, on its own stack
- * @node: in the object's list of sleepers until somebody settles it; protected
- *	by the object's lock. A caller that waits for its reply is in none
- * @task: who sleeps
- * @msg: a sender's message until it is settled, a receiver's from then on
- * @result: IPCDEV_PENDING, and the outcome once settled; then the sleeper may
- *	return at any moment and this structure is gone
- */
-struct ipcdev_waiter {
-	struct list_head node;
-	struct task_struct *task;
-	struct ipcdev_message *msg;
-	int result;
-};
 
 #define IPCDEV_PENDING	1
 

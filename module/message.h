@@ -59,6 +59,7 @@ enum ipcdev_message_state {
  * @next_slot: in the queue's stack of free slots
  * @age: in its queue's order of sending, while it is ready and may be dropped
  * @gone: in its server's list of calls whose callers have given up, once it is held
+ * @cursors: of a broadcast: handles that receive it next
  * @seq: its place among those sent to its queue
  * @tag: the sender's
  * @prio: the sender's
@@ -95,6 +96,7 @@ struct ipcdev_message {
 	union {
 		struct rb_node age;
 		struct list_head gone;
+		u32 cursors;
 	};
 	u64 seq;
 	u64 tag;

@@ -54,16 +54,16 @@ __poll_t ipcdev_poll_peers(const struct ipcdev_object *obj)
 	return mask;
 }
 
-/* The object's state as a holder of @rights sees it. */
-static __poll_t poll_state(struct ipcdev_object *obj, u32 rights)
+/* The object's state as the holder of a handle sees it. */
+static __poll_t poll_state(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	__poll_t allowed = 0;
 
-	if (rights & IPCDEV_RIGHT_READ)
-		allowed |= EPOLLIN | EPOLLRDNORM | EPOLLHUP;
-	if (rights & IPCDEV_RIGHT_WRITE)
+	if (h->rights & IPCDEV_RIGHT_READ)
+		allowed |= EPOLLIN | EPOLLRDNORM | EPOLLHUP | EPOLLPRI;
+	if (h->rights & IPCDEV_RIGHT_WRITE)
 		allowed |= EPOLLOUT | EPOLLWRNORM | EPOLLERR;
-	return obj->ops->poll(obj) & allowed;
+	return obj->ops->poll(obj, h) & allowed;
 }
 
 __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)
@@ -74,9 +74,7 @@ __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)
 
 	poll_wait(file, &obj->wq, pt);
 	spin_lock(&obj->lock);
-	mask = poll_state(obj, h->rights);
-	if (!list_empty(&h->gone))
-		mask |= EPOLLPRI;
+	mask = poll_state(obj, h);
 	spin_unlock(&obj->lock);
 	return mask;
 }
@@ -208,7 +206,7 @@ static int watch_add(struct ipcdev_handle *h, struct ipcdev_watch *w)
 
 	spin_lock(&obj->lock);
 	add_wait_queue(&obj->wq, &w->wait);
-	state = poll_state(obj, h->rights);
+	state = poll_state(obj, h);
 	spin_unlock(&obj->lock);
 
 	/* What holds already is an event too, unless one has come by now. */

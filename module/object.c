@@ -196,6 +196,8 @@ int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights)
 		return -ENXIO;
 	}
 	kref_get(&obj->ref);
+	if (obj->ops->joined)
+		obj->ops->joined(obj, h);
 	obj->handles++;
 	if (rights & IPCDEV_RIGHT_READ) {
 		obj->readers++;
@@ -247,7 +249,7 @@ int ipcdev_handle_release(struct inode *inode, struct file *file)
 		ours |= EPOLLHUP;
 	}
 	/* A queue whose last message may yet come back tells the end later. */
-	gone = peers_gone(obj) & ours & obj->ops->poll(obj);
+	gone = peers_gone(obj) & ours & obj->ops->poll(obj, NULL);
 	last = !obj->handles && !obj->persistent;
 	obj->dead |= last;
 	spin_unlock(&obj->lock);
@@ -334,7 +336,9 @@ int ipcdev_object_create(struct ipcdev_object *obj, u32 rights, bool nonblock)
 	return ret;
 }
 
-static void object_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
+/* As the holder of a handle sees it, or as anybody does. */
+static void object_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
+			struct ipcdev_stat *st)
 {
 	struct user_namespace *ns = current_user_ns();
 
@@ -352,7 +356,7 @@ static void object_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
 	st->writers = obj->writers;
 	if (obj->persistent)
 		st->flags |= IPCDEV_STAT_PERSISTENT;
-	obj->ops->stat(obj, st);
+	obj->ops->stat(obj, h, st);
 	spin_unlock(&obj->lock);
 
 	if (ipcdevfs_path(obj, st->name, sizeof(st->name)))
@@ -363,7 +367,7 @@ static long handle_stat(struct ipcdev_handle *h, void __user *uarg, size_t usize
 {
 	struct ipcdev_stat st;
 
-	object_stat(h->obj, &st);
+	object_stat(h->obj, h, &st);
 	st.rights = h->rights;
 	return ipcdev_args_put(&st, sizeof(st), uarg, usize);
 }
@@ -552,7 +556,7 @@ long ipcdev_list(void __user *uarg, size_t usize)
 		obj = list_next(args.after, all);
 		if (!obj)
 			break;
-		object_stat(obj, st);
+		object_stat(obj, NULL, st);
 		ipcdev_object_put(obj);
 		args.after = st->id;
 		ret = ipcdev_args_put(st, sizeof(*st), out, args.stat_size);

@@ -42,7 +42,7 @@
 #define MESSAGE_OVERHEAD	256
 
 #define QUEUE_FLAGS	(IPCDEV_QUEUE_NONBLOCK | IPCDEV_QUEUE_DROP_OLDEST | \
-			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME)
+			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_BROADCAST)
 
 /* The first sleeping sender is done, one way or the other. */
 static void settle_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w, int result)
@@ -50,6 +50,20 @@ static void settle_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w, int r
 	q->nr_senders--;
 	q->wakeups++;
 	ipcdev_waiter_wake(ipcdev_waiter_settle(w, result));
+}
+
+static bool room_for(struct ipcdev_queue *q, u32 len)
+{
+	return is_broadcast(q) ? ipcdev_broadcast_has_room(q, len) : has_room(q, len);
+}
+
+/* As accept(), of any queue. */
+static struct task_struct *accept_any(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	if (!is_broadcast(q))
+		return accept(q, msg);
+	ipcdev_broadcast_accept(q, msg);
+	return NULL;
 }
 
 /* There may be room now: admit sleeping senders. Returns the events to notify. */
@@ -63,16 +77,16 @@ __poll_t ipcdev_queue_admit(struct ipcdev_queue *q)
 		struct task_struct *receiver;
 
 		msg = w->msg;
-		if (!has_room(q, msg->len))
+		if (!room_for(q, msg->len))
 			return events;
-		receiver = accept(q, msg);
+		receiver = accept_any(q, msg);
 		if (receiver)
 			ipcdev_waiter_wake(receiver);
 		else
 			events |= EPOLLIN;
 		settle_sender(q, w, 0);
 	}
-	if (q->want_room && has_room(q, q->msg_max)) {
+	if (q->want_room && room_for(q, q->msg_max)) {
 		q->want_room = false;
 		events |= EPOLLOUT;
 	}
@@ -160,6 +174,10 @@ static void drop_oldest(struct ipcdev_queue *q, u32 len, struct list_head *dropp
 {
 	struct ipcdev_message *msg;
 
+	if (is_broadcast(q)) {
+		ipcdev_broadcast_drop(q, len);
+		return;
+	}
 	while (!has_room(q, len)) {
 		msg = rb_entry_safe(rb_first_cached(&q->by_age), struct ipcdev_message, age);
 		if (!msg)
@@ -218,6 +236,8 @@ static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
 		spin_unlock(&q->obj.lock);
 		if (events)
 			ipcdev_notify(&q->obj, events);
+		if (is_broadcast(q))
+			ipcdev_broadcast_sent(q);
 	}
 	trace_ipcdev_wake(&q->obj, true, w.result);
 	return w.result;
@@ -235,13 +255,22 @@ int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg
 	LIST_HEAD(dropped);
 	int ret;
 
-	ret = -EPIPE;
-	if (ipcdev_readers_gone(&q->obj))
-		goto err;
+	if (is_broadcast(q)) {
+		ret = -EOPNOTSUPP;
+		if (msg->call)
+			goto err;
+		ret = -EINVAL;
+		if (msg->prio)
+			goto err;
+	} else {
+		ret = -EPIPE;
+		if (ipcdev_readers_gone(&q->obj))
+			goto err;
+	}
 	ret = -EOPNOTSUPP;
 	if (msg->cargo && q->obj.persistent)
 		goto err;
-	if (!has_room(q, msg->len) || !list_empty(&q->senders)) {
+	if (!room_for(q, msg->len) || !list_empty(&q->senders)) {
 		if (q->flags & IPCDEV_QUEUE_DROP_OLDEST) {
 			drop_oldest(q, msg->len, &dropped);
 		} else if (deadline.nonblock) {
@@ -256,11 +285,13 @@ int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg
 	}
 	if (msg->cargo)
 		q->laden++;
-	receiver = accept(q, msg);
+	receiver = accept_any(q, msg);
 	spin_unlock(&q->obj.lock);
 
 	announce(q, receiver);
 	free_list(&dropped);
+	if (is_broadcast(q))
+		ipcdev_broadcast_sent(q);
 	return 0;
 
 err:
@@ -353,7 +384,7 @@ struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
 
 /* The rare case of deliver(), out of its way. */
 int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
-			       void __user *uout, size_t usize)
+			       u32 lost, void __user *uout, size_t usize)
 {
 	struct ipcdev_delivery delivery __uninitialized;
 	int ret;
@@ -362,19 +393,22 @@ int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_m
 	ret = ipcdev_cargo_deliver(msg->cargo, um, &delivery);
 	if (ret)
 		return ret;
-	ret = tell_user(msg, um, uout, usize);
+	ret = tell_user(msg, um, lost, uout, usize);
 	if (unlikely(ret))
 		ipcdev_cargo_undo(&delivery);
 	return ret;
 }
 
 /* The ready message at a position, pinned: it stays in memory, if not in the queue. */
-static struct ipcdev_message *pin(struct ipcdev_queue *q, u32 position)
+static struct ipcdev_message *pin(struct ipcdev_handle *h, u32 position)
 {
+	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *msg = NULL;
 
 	spin_lock(&q->obj.lock);
-	if (position < q->queued) {
+	if (is_broadcast(q)) {
+		msg = ipcdev_broadcast_pin(h, position);
+	} else if (position < q->queued) {
 		msg = first_ready(q);
 		while (position--)
 			msg = next_ready(q, msg);
@@ -393,7 +427,7 @@ static void unpin(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	ipcdev_message_free(msg);
 }
 
-static int peek(struct ipcdev_queue *q, u32 position, struct ipcdev_msg *um,
+static int peek(struct ipcdev_handle *h, u32 position, struct ipcdev_msg *um,
 		void __user *uout, size_t usize)
 {
 	struct ipcdev_payload payload;
@@ -406,7 +440,7 @@ static int peek(struct ipcdev_queue *q, u32 position, struct ipcdev_msg *um,
 	if (ret)
 		return ret;
 	ret = -EAGAIN;
-	msg = pin(q, position);
+	msg = pin(h, position);
 	if (!msg)
 		goto out;
 	um->fd_count = ipcdev_cargo_fds(msg);
@@ -421,7 +455,7 @@ static int peek(struct ipcdev_queue *q, u32 position, struct ipcdev_msg *um,
 	}
 	if (ret != -EFAULT && ipcdev_args_put(um, sizeof(*um), uout, usize))
 		ret = -EFAULT;
-	unpin(q, msg);
+	unpin(to_queue(h->obj), msg);
 out:
 	ipcdev_payload_release(&payload);
 	return ret;
@@ -470,7 +504,7 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 	if (ret)
 		return ret;
 	if (args.flags & IPCDEV_PEEK)
-		return peek(to_queue(h->obj), args.position, &args.msg, uarg + head, usize - head);
+		return peek(h, args.position, &args.msg, uarg + head, usize - head);
 	if (args.position)
 		return -EINVAL;
 	return queue_recv(h, &args.msg, &deadline, uarg + head, usize - head);
@@ -527,7 +561,7 @@ static __always_inline long ioctl_batch(struct file *file, void __user *uarg, si
 	return done ?: ret;
 }
 
-static long queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
+long ipcdev_queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
 {
 	switch (nr) {
 	case _IOC_NR(IPCDEV_IOC_SEND):
@@ -544,6 +578,8 @@ static long queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, s
 		return ipcdev_reply(file, uarg, usize);
 	case _IOC_NR(IPCDEV_IOC_REPLY_RECV):
 		return ipcdev_reply_recv(file, uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_SUBSCRIBE):
+		return ipcdev_broadcast_subscribe(file, uarg, usize);
 	default:
 		return -ENOTTY;
 	}
@@ -590,6 +626,8 @@ static ssize_t queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (!room.len)
 		return 0;
 	rw_deadline(&deadline, iocb);
+	if (is_broadcast(q))
+		return ipcdev_broadcast_read(ipcdev_handle(iocb->ki_filp), to, &deadline);
 	msg = take(q, &room, &deadline);
 	if (IS_ERR(msg))
 		return msg == ERR_PTR(-EPIPE) ? 0 : PTR_ERR(msg);
@@ -641,7 +679,7 @@ static ssize_t queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return payload.len;
 }
 
-static const struct file_operations ipcdev_queue_fops = {
+const struct file_operations ipcdev_queue_fops = {
 	.owner = THIS_MODULE,
 	.read_iter = queue_read_iter,
 	.write_iter = queue_write_iter,
@@ -655,28 +693,35 @@ static const struct file_operations ipcdev_queue_fops = {
 
 /* What makes a queue an object. */
 
-static void queue_opened(struct ipcdev_object *obj, struct file *file)
+void ipcdev_queue_opened(struct ipcdev_object *obj, struct file *file)
 {
 	/* io_uring may try without sleeping, and poll when it must. */
 	file->f_mode |= FMODE_NOWAIT;
 }
 
-static __poll_t queue_poll(struct ipcdev_object *obj)
+/* Whether a sender would find room, for poll. */
+__poll_t ipcdev_queue_poll_room(struct ipcdev_queue *q)
+{
+	if ((q->flags & IPCDEV_QUEUE_DROP_OLDEST) ||
+	    (list_empty(&q->senders) && room_for(q, q->msg_max)))
+		return EPOLLOUT | EPOLLWRNORM;
+	q->want_room = true;
+	return 0;
+}
+
+static __poll_t queue_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	struct ipcdev_queue *q = to_queue(obj);
 	__poll_t mask = ipcdev_poll_peers(obj);
 
+	if (h && !list_empty(&h->gone))
+		mask |= EPOLLPRI;
 	if (q->queued)
 		mask |= EPOLLIN | EPOLLRDNORM;
 	else if (q->taken)
 		/* What is taken may come back: not the end yet. */
 		mask &= ~EPOLLHUP;
-	if ((q->flags & IPCDEV_QUEUE_DROP_OLDEST) ||
-	    (list_empty(&q->senders) && has_room(q, q->msg_max)))
-		mask |= EPOLLOUT | EPOLLWRNORM;
-	else
-		q->want_room = true;
-	return mask;
+	return mask | ipcdev_queue_poll_room(q);
 }
 
 static void queue_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
@@ -684,7 +729,7 @@ static void queue_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	ipcdev_calls_release(to_queue(obj), h);
 }
 
-static void queue_drain(struct ipcdev_object *obj)
+void ipcdev_queue_drain(struct ipcdev_object *obj)
 {
 	struct ipcdev_queue *q = to_queue(obj);
 	struct ipcdev_message *msg;
@@ -708,18 +753,18 @@ static void queue_drain(struct ipcdev_object *obj)
 	free_list(&messages);
 }
 
-static void queue_free(struct ipcdev_object *obj)
+void ipcdev_queue_free(struct ipcdev_object *obj)
 {
 	struct ipcdev_queue *q = to_queue(obj);
 
 	/* A queue whose creation failed half-way has not been drained. */
-	queue_drain(obj);
+	ipcdev_queue_drain(obj);
 	WARN_ON(q->taken || q->nr_receivers || q->nr_senders);
 	ipcdev_object_destroy(obj);
 	kfree_rcu(q, obj.rcu);
 }
 
-static u64 queue_size(struct ipcdev_object *obj)
+u64 ipcdev_queue_size(struct ipcdev_object *obj)
 {
 	struct ipcdev_queue *q = to_queue(obj);
 	u64 size;
@@ -730,12 +775,13 @@ static u64 queue_size(struct ipcdev_object *obj)
 	return size;
 }
 
-static bool queue_may_persist(struct ipcdev_object *obj)
+bool ipcdev_queue_may_persist(struct ipcdev_object *obj)
 {
 	return !to_queue(obj)->laden;
 }
 
-static void queue_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
+void ipcdev_queue_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
+		       struct ipcdev_stat *st)
 {
 	struct ipcdev_queue *q = to_queue(obj);
 
@@ -764,7 +810,7 @@ static void queue_stat(struct ipcdev_object *obj, struct ipcdev_stat *st)
 	st->wakeups += q->wakeups;
 }
 
-static void queue_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
+void ipcdev_queue_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
 {
 	struct ipcdev_queue *q = to_queue(obj);
 	u64 bytes;
@@ -782,26 +828,29 @@ static const struct ipcdev_object_ops queue_ops = {
 	.name = "queue",
 	.label = "[ipcdev-queue]",
 	.fops = &ipcdev_queue_fops,
-	.ioctl = queue_ioctl,
-	.opened = queue_opened,
+	.ioctl = ipcdev_queue_ioctl,
+	.opened = ipcdev_queue_opened,
 	.poll = queue_poll,
 	.peers_changed = queue_peers_changed,
 	.released = queue_released,
-	.drain = queue_drain,
-	.free = queue_free,
-	.size = queue_size,
-	.may_persist = queue_may_persist,
-	.stat = queue_stat,
-	.fdinfo = queue_fdinfo,
+	.drain = ipcdev_queue_drain,
+	.free = ipcdev_queue_free,
+	.size = ipcdev_queue_size,
+	.may_persist = ipcdev_queue_may_persist,
+	.stat = ipcdev_queue_stat,
+	.fdinfo = ipcdev_queue_fdinfo,
 };
 
 static int create_check(struct ipcdev_create_queue *args)
 {
-	if (args->flags & ~QUEUE_FLAGS)
+	if ((args->flags & ~QUEUE_FLAGS) || args->reserved)
+		return -EINVAL;
+	if (args->history && !(args->flags & IPCDEV_QUEUE_BROADCAST))
 		return -EINVAL;
 	args->depth = args->depth ?: DEPTH_DEFAULT;
 	args->msg_max = args->msg_max ?: MSG_MAX_DEFAULT;
 	if (args->depth > READ_ONCE(ipcdev_max_depth) ||
+	    args->history > READ_ONCE(ipcdev_max_depth) ||
 	    args->msg_max > READ_ONCE(ipcdev_max_msg_size))
 		return -EINVAL;
 	if (!args->bytes_max)
@@ -816,6 +865,7 @@ static int create_check(struct ipcdev_create_queue *args)
 long ipcdev_queue_create(void __user *uarg, size_t usize)
 {
 	struct ipcdev_create_queue args;
+	const struct ipcdev_object_ops *ops;
 	struct ipcdev_queue *q;
 	u64 bytes;
 	int ret;
@@ -826,10 +876,17 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	ret = create_check(&args);
 	if (ret)
 		return ret;
-	if (check_add_overflow(args.bytes_max, (u64)args.depth * MESSAGE_OVERHEAD, &bytes))
+	if (check_add_overflow(args.bytes_max,
+			       (u64)max(args.depth, args.history) * MESSAGE_OVERHEAD, &bytes))
 		return -EINVAL;
 
-	q = kzalloc(sizeof(*q), IPCDEV_GFP);
+	if (args.flags & IPCDEV_QUEUE_BROADCAST) {
+		ops = &ipcdev_broadcast_ops;
+		q = ipcdev_broadcast_alloc(args.depth, args.history);
+	} else {
+		ops = &queue_ops;
+		q = kzalloc(sizeof(*q), IPCDEV_GFP);
+	}
 	if (!q)
 		return -ENOMEM;
 	q->flags = args.flags;
@@ -841,8 +898,10 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	INIT_LIST_HEAD(&q->fifo);
 	INIT_LIST_HEAD(&q->receivers);
 	INIT_LIST_HEAD(&q->senders);
-	ret = ipcdev_object_init(&q->obj, &queue_ops, bytes);
+	ret = ipcdev_object_init(&q->obj, ops, bytes);
 	if (ret) {
+		if (is_broadcast(q))
+			ipcdev_broadcast_abandon(q);
 		kfree(q);
 		return ret;
 	}

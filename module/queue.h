@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The inside of a queue, for queue.c and call.c: its state, and the common way of
+ * The inside of a queue, for queue.c, broadcast.c and call.c: its state, and the common way of
  * a message through it, in line. What is rare lies behind the functions that are
  * declared here. What the states of a message are is said in queue.c.
  */
@@ -115,6 +115,8 @@ struct ipcdev_room {
 };
 
 /* queue.c */
+extern const struct file_operations ipcdev_queue_fops;
+long ipcdev_queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize);
 __poll_t ipcdev_queue_admit(struct ipcdev_queue *q);
 bool ipcdev_queue_drained(struct ipcdev_queue *q);
 struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room);
@@ -127,7 +129,31 @@ struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
 					 const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock);
 int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
-			       void __user *uout, size_t usize);
+			       u32 lost, void __user *uout, size_t usize);
+__poll_t ipcdev_queue_poll_room(struct ipcdev_queue *q);
+void ipcdev_queue_opened(struct ipcdev_object *obj, struct file *file);
+void ipcdev_queue_drain(struct ipcdev_object *obj);
+void ipcdev_queue_free(struct ipcdev_object *obj);
+u64 ipcdev_queue_size(struct ipcdev_object *obj);
+bool ipcdev_queue_may_persist(struct ipcdev_object *obj);
+void ipcdev_queue_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
+		       struct ipcdev_stat *st);
+void ipcdev_queue_fdinfo(struct ipcdev_object *obj, struct seq_file *m);
+
+/* broadcast.c */
+extern const struct ipcdev_object_ops ipcdev_broadcast_ops;
+struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history);
+void ipcdev_broadcast_abandon(struct ipcdev_queue *q);
+bool ipcdev_broadcast_has_room(struct ipcdev_queue *q, u32 len);
+void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len);
+void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg);
+void ipcdev_broadcast_sent(struct ipcdev_queue *q);
+int ipcdev_broadcast_recv(struct ipcdev_handle *h, struct ipcdev_msg *um,
+			  const struct ipcdev_deadline *deadline, void __user *uout, size_t usize);
+ssize_t ipcdev_broadcast_read(struct ipcdev_handle *h, struct iov_iter *to,
+			      const struct ipcdev_deadline *deadline);
+struct ipcdev_message *ipcdev_broadcast_pin(struct ipcdev_handle *h, u32 position);
+long ipcdev_broadcast_subscribe(struct file *file, void __user *uarg, size_t usize);
 
 /* call.c */
 long ipcdev_call(struct file *file, void __user *uarg, size_t usize);
@@ -152,6 +178,11 @@ static inline struct ipcdev_queue *to_queue(struct ipcdev_object *obj)
 static inline struct ipcdev_queue *file_queue(struct file *file)
 {
 	return to_queue(ipcdev_handle(file)->obj);
+}
+
+static inline bool is_broadcast(const struct ipcdev_queue *q)
+{
+	return unlikely(q->flags & IPCDEV_QUEUE_BROADCAST);
 }
 
 /* The states of a message. All of these need the lock. */
@@ -344,7 +375,7 @@ static __always_inline int queue_send(struct ipcdev_queue *q, struct ipcdev_mess
 
 	spin_lock(&q->obj.lock);
 	if (unlikely(ipcdev_readers_gone(&q->obj) || msg->cargo || !has_room(q, msg->len) ||
-		     !list_empty(&q->senders)))
+		     !list_empty(&q->senders)) || is_broadcast(q))
 		return ipcdev_queue_send_checked(q, msg, *deadline);
 	receiver = accept(q, msg);
 	spin_unlock(&q->obj.lock);
@@ -552,9 +583,9 @@ static __always_inline void tell(const struct ipcdev_message *msg, struct ipcdev
  * that is written, though, somebody who shares its memory may have.
  */
 static __always_inline int tell_user(const struct ipcdev_message *msg, struct ipcdev_msg *um,
-				     void __user *uout, size_t usize)
+				     u32 lost, void __user *uout, size_t usize)
 {
-	tell(msg, um, msg->lost);
+	tell(msg, um, lost);
 	if (unlikely(fatal_signal_pending(current)))
 		return -EINTR;
 	return ipcdev_args_put(um, sizeof(*um), uout, usize);
@@ -563,7 +594,7 @@ static __always_inline int tell_user(const struct ipcdev_message *msg, struct ip
 /* Everything that a receiver is to have, up to where it can still be undone. */
 static __always_inline int deliver(const struct ipcdev_message *msg,
 				   struct ipcdev_payload *payload, struct ipcdev_msg *um,
-				   void __user *uout, size_t usize)
+				   u32 lost, void __user *uout, size_t usize)
 {
 	int ret;
 
@@ -571,10 +602,41 @@ static __always_inline int deliver(const struct ipcdev_message *msg,
 	if (unlikely(ret))
 		return ret;
 	if (unlikely(msg->cargo))
-		return ipcdev_queue_deliver_laden(msg, um, uout, usize);
+		return ipcdev_queue_deliver_laden(msg, um, lost, uout, usize);
 	um->fd_count = 0;
 	um->slice_count = 0;
-	return tell_user(msg, um, uout, usize);
+	return tell_user(msg, um, lost, uout, usize);
+}
+
+/* What a receiver has room for: @payload is for ipcdev_payload_release(). */
+static __always_inline int recv_begin(const struct ipcdev_msg *um, struct ipcdev_payload *payload,
+				      struct ipcdev_room *room)
+{
+	int ret;
+
+	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
+		return -EINVAL;
+	ret = ipcdev_payload_import(payload, um, ITER_DEST);
+	if (ret)
+		return ret;
+	room->len = payload->len;
+	room->fds = um->fd_count;
+	room->slices = um->slice_count;
+	room->drop = um->flags & IPCDEV_MSG_DROP_FDS;
+	return 0;
+}
+
+/* No message could be taken, because of @ret; what was short is written to @uout. */
+static __always_inline int recv_failed(int ret, struct ipcdev_msg *um,
+				       const struct ipcdev_room *room, void __user *uout,
+				       size_t usize)
+{
+	if (ret != -EMSGSIZE)
+		return ret;
+	um->len = room->len;
+	um->fd_count = room->fds;
+	um->slice_count = room->slices;
+	return ipcdev_args_put(um, sizeof(*um), uout, usize) ?: ret;
 }
 
 /* Receive a message: @um as the caller gave it, and as it is written to @uout. */
@@ -588,29 +650,17 @@ static __always_inline int queue_recv(struct ipcdev_handle *h, struct ipcdev_msg
 	struct ipcdev_room room;
 	int ret;
 
-	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
-		return -EINVAL;
-	ret = ipcdev_payload_import(&payload, um, ITER_DEST);
+	if (is_broadcast(q))
+		return ipcdev_broadcast_recv(h, um, deadline, uout, usize);
+	ret = recv_begin(um, &payload, &room);
 	if (ret)
 		return ret;
-	room.len = payload.len;
-	room.fds = um->fd_count;
-	room.slices = um->slice_count;
-	room.drop = um->flags & IPCDEV_MSG_DROP_FDS;
-
 	msg = take(q, &room, deadline);
 	if (IS_ERR(msg)) {
-		ret = PTR_ERR(msg);
-		if (ret == -EMSGSIZE) {
-			um->len = room.len;
-			um->fd_count = room.fds;
-			um->slice_count = room.slices;
-			if (ipcdev_args_put(um, sizeof(*um), uout, usize))
-				ret = -EFAULT;
-		}
+		ret = recv_failed(PTR_ERR(msg), um, &room, uout, usize);
 		goto out;
 	}
-	ret = deliver(msg, &payload, um, uout, usize);
+	ret = deliver(msg, &payload, um, msg->lost, uout, usize);
 	if (unlikely(ret))
 		ipcdev_queue_put_back(q, msg);
 	else

@@ -112,6 +112,7 @@ struct ipcdev_create_buffer {
 #define IPCDEV_QUEUE_DROP_OLDEST 0x2	/* a full queue drops its oldest */
 #define IPCDEV_QUEUE_CREDS	0x4	/* messages carry pid, uid, gid */
 #define IPCDEV_QUEUE_TIME	0x8	/* messages carry a time stamp */
+#define IPCDEV_QUEUE_BROADCAST	0x10	/* every receiver gets every message */
 
 /**
  * struct ipcdev_create_queue - make a message queue
@@ -123,8 +124,21 @@ struct ipcdev_create_buffer {
  * @bytes_max: bytes of payload that it holds at most, charged to the creator;
  *	0 for @depth * @msg_max or 16 MiB, whichever is less, but at least
  *	@msg_max. Less than @msg_max is EINVAL
+ * @history: with IPCDEV_QUEUE_BROADCAST: messages that are kept for receivers to
+ *	come, as far as @bytes_max allows; else zero
+ * @reserved: zero
  *
  * &IPCDEV_IOC_CREATE_QUEUE, on the device; returns the handle's descriptor.
+ *
+ * With IPCDEV_QUEUE_BROADCAST each handle with IPCDEV_RIGHT_READ receives each
+ * message that is sent while it is open, in the order of sending, which is the
+ * same for all; priorities (EINVAL) and calls (EOPNOTSUPP) do not go with it. The
+ * payload is stored once. @depth is then for each handle: how many messages it
+ * may be behind. When one is that far behind, senders wait for it; with
+ * IPCDEV_QUEUE_DROP_OLDEST it loses its oldest message instead, and only it does.
+ * When @bytes_max is used up, it is those furthest behind that this happens to.
+ * Without a receiver a message is sent all the same. The handle that the creation
+ * returns receives nothing until it asks to (&IPCDEV_IOC_SUBSCRIBE).
  */
 struct ipcdev_create_queue {
 	__u32 flags;
@@ -132,6 +146,8 @@ struct ipcdev_create_queue {
 	__u32 depth;
 	__u32 msg_max;
 	__aligned_u64 bytes_max;
+	__u32 history;
+	__u32 reserved;
 };
 
 /* State of an object, in struct ipcdev_stat. */
@@ -141,6 +157,8 @@ struct ipcdev_create_queue {
 #define IPCDEV_STAT_DROP_OLDEST	0x8	/* queue: overflow policy */
 #define IPCDEV_STAT_CREDS	0x10	/* queue: IPCDEV_QUEUE_CREDS */
 #define IPCDEV_STAT_TIME	0x20	/* queue: IPCDEV_QUEUE_TIME */
+#define IPCDEV_STAT_BROADCAST	0x40	/* queue: IPCDEV_QUEUE_BROADCAST */
+#define IPCDEV_STAT_SUBSCRIBED	0x80	/* and the handle asked receives */
 
 /**
  * struct ipcdev_stat - what an object is and what has happened to it
@@ -153,7 +171,7 @@ struct ipcdev_create_queue {
  * @readers: open files that may read
  * @writers: open files that may write
  * @watches: attached eventfds
- * @depth: queue: messages at most
+ * @depth: queue: messages at most; broadcast: for each receiver
  * @msg_max: queue: bytes in the largest message
  * @size: buffer: its bytes; queue: bytes of payload at most
  * @queued: queue: messages that it holds now
@@ -166,11 +184,15 @@ struct ipcdev_create_queue {
  * @sent_bytes: queue: their payload
  * @received: queue: messages delivered
  * @received_bytes: queue: their payload
- * @dropped: queue: messages that IPCDEV_QUEUE_DROP_OLDEST dropped
+ * @dropped: queue: messages that IPCDEV_QUEUE_DROP_OLDEST dropped; broadcast: the
+ *	sum of what all receivers lost, and @received of what they received
  * @returned: queue: messages put back by receivers that failed to take them
  * @send_waits: queue: times that a sender slept
  * @recv_waits: queue: times that a receiver slept
  * @wakeups: sleepers woken: senders, receivers and rounds of pollers
+ * @history: broadcast: messages kept for receivers to come
+ * @unread: broadcast: messages that the handle asked has not received yet; 0 in
+ *	a listing
  * @name: its path from the root of its ipcdevfs, or an empty string
  *
  * &IPCDEV_IOC_STAT, on any handle. All fields are results.
@@ -203,6 +225,8 @@ struct ipcdev_stat {
 	__aligned_u64 send_waits;
 	__aligned_u64 recv_waits;
 	__aligned_u64 wakeups;
+	__u32 history;
+	__u32 unread;
 	char name[IPCDEV_NAME_MAX];
 };
 
@@ -377,7 +401,8 @@ struct ipcdev_slice {
  *	receiver's namespace does not know it. A hint: pids are used again
  * @uid: received: the sender's effective user, if IPCDEV_MSG_CREDS
  * @gid: received: the sender's effective group, if IPCDEV_MSG_CREDS
- * @lost: received: messages dropped since the last one that was received
+ * @lost: received: messages dropped since the last one that was received; of a
+ *	broadcast: by this handle
  * @token: received, if IPCDEV_MSG_CALL: what names the caller in a reply; 0 in
  *	a peek. Replied: the token of the call that this answers. Sent: zero
  * @error: replied: 0, or an errno from 1 to IPCDEV_ERROR_MAX in place of payload,
@@ -506,6 +531,31 @@ struct ipcdev_call {
 	struct ipcdev_msg reply;
 };
 
+#define IPCDEV_SUBSCRIBE_OFF	0x1	/* receive nothing any more */
+
+/**
+ * struct ipcdev_subscribe - what a handle receives of a broadcast
+ * @flags: IPCDEV_SUBSCRIBE_OFF, with all else zero
+ * @history: how many of the last messages to begin with
+ * @backlog: how many messages this handle may be behind, at most the queue's
+ *	depth; 0 for that
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_SUBSCRIBE, on a broadcast queue's handle with IPCDEV_RIGHT_READ
+ * (EOPNOTSUPP on other queues). What the handle has not received is forgotten;
+ * from now on it receives the last @history messages that there are, at most its
+ * backlog of them, and every one that is sent. Returns how many there are. Each
+ * handle with that right is subscribed when it is opened, as if with zeros,
+ * except for the one that the creation returns. A receive through a handle that
+ * is not subscribed is ENOTCONN.
+ */
+struct ipcdev_subscribe {
+	__u32 flags;
+	__u32 history;
+	__u32 backlog;
+	__u32 reserved;
+};
+
 #define IPCDEV_IOC_MAGIC	0xDC
 
 /* On the device. */
@@ -533,5 +583,6 @@ struct ipcdev_call {
 #define IPCDEV_IOC_CALL		_IOWR(IPCDEV_IOC_MAGIC, 0x44, struct ipcdev_call)
 #define IPCDEV_IOC_REPLY	_IOWR(IPCDEV_IOC_MAGIC, 0x45, struct ipcdev_transfer)
 #define IPCDEV_IOC_REPLY_RECV	_IOWR(IPCDEV_IOC_MAGIC, 0x46, struct ipcdev_call)
+#define IPCDEV_IOC_SUBSCRIBE	_IOWR(IPCDEV_IOC_MAGIC, 0x47, struct ipcdev_subscribe)
 
 #endif /* _UAPI_LINUX_IPCDEV_H */

@@ -1,0 +1,857 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: broadcast
+ *
+ * A broadcast queue is a log: messages in order of their numbers, each stored
+ * once, in an array that a number indexes. A receiving handle has a *cursor*, the
+ * number of the message that it receives next; what lies behind it is its backlog.
+ * A message knows how many cursors are at it, so that moving one costs the same
+ * however many there are, and the log is cut off at its oldest end up to the first
+ * message that a cursor is at, or that the history keeps.
+ *
+ * A receiver takes a message by moving its handle's cursor on, and pins it while it
+ * copies. Cut off meanwhile, the message is freed by whom unpins it last. What
+ * could not be delivered goes to the handle's own list of what came back, which
+ * comes before the cursor. What a receiver needs for that, a *ticket*, it must have
+ * before it takes: the handle has one, and further threads of the same handle
+ * bring their own.
+ *
+ * Senders, and the sleep for room, are the queue's (queue.c). How far a handle may
+ * be behind is its own limit; the number at which the first of them reaches it is
+ * remembered, and looked for again only once it has come.
+ *
+ * All state is under the object's lock.
+ */
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "ipcdev.h"
+#include "message.h"
+#include "queue.h"
+#include "trace.h"
+
+/**
+ * struct ipcdev_broadcast - a broadcast queue
+ * @q: what it shares with other queues. Its @queued and @queued_bytes are what the
+ *	log holds, its @depth the limit of a backlog
+ * @history: messages that stay in the log when all have received them
+ * @mask: what makes a number an index of @log
+ * @at_end: cursors behind the last message
+ * @first: number of the oldest message in the log, if there is one
+ * @full_at: no cursor's limit is reached before the next message has this number
+ * @cursors: of the handles that are subscribed
+ * @idle: those of them for which somebody sleeps
+ * @done: messages that are cut off, to be freed without the lock
+ * @log: the messages
+ */
+struct ipcdev_broadcast {
+	struct ipcdev_queue q;
+	u32 history;
+	u32 mask;
+	u32 at_end;
+	u64 first;
+	u64 full_at;
+	struct list_head cursors;
+	struct list_head idle;
+	struct list_head done;
+	struct ipcdev_message **log;
+};
+
+static struct ipcdev_broadcast *to_broadcast(struct ipcdev_queue *q)
+{
+	return container_of(q, struct ipcdev_broadcast, q);
+}
+
+static bool subscribed(const struct ipcdev_cursor *c)
+{
+	return !list_empty(&c->node);
+}
+
+static struct ipcdev_message *stored(const struct ipcdev_broadcast *b, u64 seq)
+{
+	return b->log[seq & b->mask];
+}
+
+static u64 unread(const struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
+{
+	return b->q.next_seq - c->next;
+}
+
+/* Where the message is that a cursor is at counts it. */
+static u32 *count_at(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
+{
+	return c->next == b->q.next_seq ? &b->at_end : &stored(b, c->next)->cursors;
+}
+
+static void step(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	--*count_at(b, c);
+	c->next++;
+	++*count_at(b, c);
+}
+
+static void cut_first(struct ipcdev_broadcast *b)
+{
+	struct ipcdev_message *msg = stored(b, b->first++);
+
+	b->q.queued--;
+	b->q.queued_bytes -= msg->len;
+	if (msg->cargo)
+		b->q.laden--;
+	msg = retire(&b->q, msg);
+	if (msg)
+		list_add(&msg->list, &b->done);
+}
+
+/* Let go of what nobody is to receive any more. */
+static void cut(struct ipcdev_broadcast *b)
+{
+	while (b->q.queued > b->history && !stored(b, b->first)->cursors)
+		cut_first(b);
+}
+
+static void free_done(struct ipcdev_broadcast *b)
+{
+	struct ipcdev_message *msg, *next;
+	LIST_HEAD(done);
+
+	if (likely(list_empty_careful(&b->done)))
+		return;
+	spin_lock(&b->q.obj.lock);
+	list_splice_init(&b->done, &done);
+	spin_unlock(&b->q.obj.lock);
+	list_for_each_entry_safe(msg, next, &done, list)
+		ipcdev_queue_discard(&b->q, msg);
+}
+
+/* Whether the payload fits, if the history makes room for it. */
+static bool bytes_fit(const struct ipcdev_broadcast *b, u32 len)
+{
+	u64 bytes = b->q.queued_bytes + len;
+	u64 seq;
+
+	for (seq = b->first; bytes > b->q.bytes_max; seq++) {
+		if (seq == b->q.next_seq || stored(b, seq)->cursors)
+			return false;
+		bytes -= stored(b, seq)->len;
+	}
+	return true;
+}
+
+static bool somebody_full(struct ipcdev_broadcast *b)
+{
+	struct ipcdev_cursor *c;
+
+	if (likely(b->q.next_seq < b->full_at))
+		return false;
+	b->full_at = U64_MAX;
+	list_for_each_entry(c, &b->cursors, node)
+		b->full_at = min(b->full_at, c->next + c->backlog);
+	return b->q.next_seq >= b->full_at;
+}
+
+/**
+ * ipcdev_broadcast_has_room - whether a message can be sent
+ * @q: a broadcast queue, locked
+ * @len: bytes of the message
+ */
+bool ipcdev_broadcast_has_room(struct ipcdev_queue *q, u32 len)
+{
+	struct ipcdev_broadcast *b = to_broadcast(q);
+
+	return !somebody_full(b) && bytes_fit(b, len);
+}
+
+static void skip(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	trace_ipcdev_drop(&b->q.obj, stored(b, c->next));
+	step(b, c);
+	b->q.dropped++;
+	if (c->lost != U32_MAX)
+		c->lost++;
+}
+
+/**
+ * ipcdev_broadcast_drop - make room at the cost of those who are far behind
+ * @q: a broadcast queue, locked
+ * @len: bytes of the message that is to be sent
+ */
+void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len)
+{
+	struct ipcdev_broadcast *b = to_broadcast(q);
+	struct ipcdev_cursor *c;
+	u64 oldest;
+
+	if (somebody_full(b)) {
+		list_for_each_entry(c, &b->cursors, node) {
+			if (unread(b, c) >= c->backlog)
+				skip(b, c);
+		}
+	}
+	while (!bytes_fit(b, len)) {
+		oldest = U64_MAX;
+		list_for_each_entry(c, &b->cursors, node)
+			oldest = min(oldest, c->next);
+		list_for_each_entry(c, &b->cursors, node) {
+			if (c->next == oldest)
+				skip(b, c);
+		}
+	}
+}
+
+/* Take the message that the cursor is at. */
+static void take_next(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+		      struct ipcdev_ticket *t)
+{
+	struct ipcdev_message *msg = stored(b, c->next);
+
+	step(b, c);
+	msg->pins++;
+	t->w.msg = msg;
+	t->lost = c->lost;
+	t->epoch = c->epoch;
+	c->lost = 0;
+	c->taken++;
+}
+
+/* The first sleeper of a handle is done. Its ticket is, for a message, to be filled in. */
+static void settle(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+		   struct ipcdev_ticket *t, int result)
+{
+	b->q.nr_receivers--;
+	b->q.wakeups++;
+	if (list_is_singular(&c->sleepers))
+		list_del_init(&c->idle);
+	ipcdev_waiter_wake(ipcdev_waiter_settle(&t->w, result));
+}
+
+static struct ipcdev_ticket *first_sleeper(struct ipcdev_cursor *c)
+{
+	return list_first_entry_or_null(&c->sleepers, struct ipcdev_ticket, w.node);
+}
+
+/* Hand to who sleeps for this handle what there is for it. */
+static void feed(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	struct ipcdev_ticket *t;
+
+	while (unread(b, c) && (t = first_sleeper(c))) {
+		take_next(b, c, t);
+		settle(b, c, t, 0);
+	}
+}
+
+/**
+ * ipcdev_broadcast_accept - send a message for which there is room
+ * @q: a broadcast queue, locked
+ * @msg: the message, the queue's from now on
+ */
+void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	struct ipcdev_broadcast *b = to_broadcast(q);
+	struct ipcdev_cursor *c, *next;
+
+	while (unlikely(q->queued_bytes + msg->len > q->bytes_max))
+		cut_first(b);
+	msg->cursors = b->at_end;
+	b->at_end = 0;
+	msg->seq = q->next_seq;
+	b->log[q->next_seq++ & b->mask] = msg;
+	q->queued++;
+	q->queued_bytes += msg->len;
+	q->sent++;
+	q->sent_bytes += msg->len;
+	trace_ipcdev_send(&q->obj, msg);
+	list_for_each_entry_safe(c, next, &b->idle, idle)
+		feed(b, c);
+	cut(b);
+}
+
+/**
+ * ipcdev_broadcast_sent - free what sending has cut off
+ * @q: a broadcast queue, not locked
+ */
+void ipcdev_broadcast_sent(struct ipcdev_queue *q)
+{
+	free_done(to_broadcast(q));
+}
+
+/* Receivers. */
+
+/* Called with the lock, which it may drop and take again. */
+static struct ipcdev_ticket *ticket_get(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	struct ipcdev_ticket *t;
+
+	if (likely(!c->own_taken)) {
+		c->own_taken = true;
+		return &c->own;
+	}
+	spin_unlock(&b->q.obj.lock);
+	t = kmalloc(sizeof(*t), IPCDEV_GFP);
+	spin_lock(&b->q.obj.lock);
+	return t;
+}
+
+static void ticket_put(struct ipcdev_cursor *c, struct ipcdev_ticket *t)
+{
+	if (likely(t == &c->own))
+		c->own_taken = false;
+	else
+		kfree(t);
+}
+
+/* A ticket's message is not needed any more. Returns it if it is to be discarded. */
+static struct ipcdev_message *unpin(struct ipcdev_broadcast *b, struct ipcdev_ticket *t)
+{
+	struct ipcdev_message *msg = t->w.msg;
+
+	if (--msg->pins || !msg->orphan)
+		return NULL;
+	msg->orphan = false;
+	return retire(&b->q, msg);
+}
+
+/* Nobody will send any more, and the handle has received all. */
+static bool drained(const struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
+{
+	return ipcdev_writers_gone(&b->q.obj) && !c->taken && list_empty(&c->returned) &&
+	       !unread(b, c);
+}
+
+static void end_sleeps(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, int result)
+{
+	struct ipcdev_ticket *t;
+
+	while ((t = first_sleeper(c)))
+		settle(b, c, t, result);
+}
+
+/* A cursor has left a message, and may have been what others waited for. */
+static __poll_t made_way(struct ipcdev_broadcast *b, bool was_full, const struct ipcdev_message *left)
+{
+	cut(b);
+	if (likely(!b->q.want_room && list_empty(&b->q.senders)))
+		return 0;
+	return was_full || !left->cursors ? ipcdev_queue_admit(&b->q) : 0;
+}
+
+/* Sleep for a message. Called with the lock, returns without it. */
+static int wait_for_message(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+			    struct ipcdev_ticket *t, const struct ipcdev_deadline *deadline)
+	__releases(&b->q.obj.lock)
+{
+	struct ipcdev_queue *q = &b->q;
+	int ret;
+
+	if (list_empty(&c->sleepers))
+		list_add_tail(&c->idle, &b->idle);
+	ipcdev_waiter_add(&t->w, &c->sleepers);
+	q->nr_receivers++;
+	q->recv_waits++;
+	trace_ipcdev_sleep(&q->obj, false, 0);
+	spin_unlock(&q->obj.lock);
+
+	ret = ipcdev_waiter_sleep(&t->w, deadline);
+	if (ret) {
+		spin_lock(&q->obj.lock);
+		if (t->w.result == IPCDEV_PENDING) {
+			list_del(&t->w.node);
+			q->nr_receivers--;
+			if (list_empty(&c->sleepers))
+				list_del_init(&c->idle);
+			t->w.result = ret;
+		}
+		spin_unlock(&q->obj.lock);
+	}
+	trace_ipcdev_wake(&q->obj, false, t->w.result);
+	return t->w.result;
+}
+
+/* The message that a handle receives next, of which it is not known whether it fits. */
+static struct ipcdev_message *next_message(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	struct ipcdev_ticket *back;
+
+	back = list_first_entry_or_null(&c->returned, struct ipcdev_ticket, w.node);
+	if (unlikely(back))
+		return back->w.msg;
+	return unread(b, c) ? stored(b, c->next) : NULL;
+}
+
+/* A taken message could not be delivered. */
+static void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct ipcdev_ticket *t)
+{
+	struct ipcdev_queue *q = &b->q;
+	struct ipcdev_ticket *later, *sleeper;
+	struct ipcdev_message *done = NULL;
+	__poll_t events = EPOLLIN;
+
+	spin_lock(&q->obj.lock);
+	trace_ipcdev_return(&q->obj, t->w.msg);
+	q->returned++;
+	sleeper = first_sleeper(c);
+	if (t->epoch != c->epoch) {
+		/* It belongs to what the handle has forgotten since. */
+		done = unpin(b, t);
+		ticket_put(c, t);
+		events = 0;
+	} else if (sleeper) {
+		sleeper->w.msg = t->w.msg;
+		sleeper->lost = t->lost;
+		sleeper->epoch = t->epoch;
+		settle(b, c, sleeper, 0);
+		ticket_put(c, t);
+	} else {
+		c->taken--;
+		list_for_each_entry(later, &c->returned, w.node) {
+			if (later->w.msg->seq > t->w.msg->seq)
+				break;
+		}
+		list_add_tail(&t->w.node, &later->w.node);
+	}
+	spin_unlock(&q->obj.lock);
+	if (events)
+		ipcdev_notify(&q->obj, events);
+	if (done)
+		ipcdev_queue_discard(q, done);
+}
+
+static void put_received(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+			 struct ipcdev_ticket *t)
+{
+	struct ipcdev_queue *q = &b->q;
+	struct ipcdev_message *msg;
+	bool end = false;
+
+	spin_lock(&q->obj.lock);
+	trace_ipcdev_receive(&q->obj, t->w.msg);
+	q->received++;
+	q->received_bytes += t->w.msg->len;
+	msg = unpin(b, t);
+	if (likely(t->epoch == c->epoch)) {
+		c->taken--;
+		end = drained(b, c);
+		if (unlikely(end))
+			end_sleeps(b, c, -EPIPE);
+	}
+	ticket_put(c, t);
+	spin_unlock(&q->obj.lock);
+
+	if (unlikely(end))
+		ipcdev_notify(&q->obj, EPOLLHUP);
+	if (unlikely(msg))
+		ipcdev_queue_discard(q, msg);
+}
+
+/*
+ * Take the handle's next message, for put_received() or put_back(). On -EMSGSIZE
+ * it stays, and @room says what it needs.
+ */
+static struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+					 struct ipcdev_room *room,
+					 const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_message *msg;
+	struct ipcdev_ticket *t;
+	__poll_t events = 0;
+	bool was_full;
+	int ret;
+
+	spin_lock(&b->q.obj.lock);
+	t = ticket_get(b, c);
+	if (unlikely(!t)) {
+		spin_unlock(&b->q.obj.lock);
+		return ERR_PTR(-ENOMEM);
+	}
+	ret = -ENOTCONN;
+	if (!subscribed(c))
+		goto err;
+	msg = next_message(b, c);
+	if (!msg) {
+		ret = -EPIPE;
+		if (drained(b, c))
+			goto err;
+		ret = -EAGAIN;
+		if (deadline->nonblock)
+			goto err;
+		ret = wait_for_message(b, c, t, deadline);
+		if (likely(!ret) && unlikely(!fits(t->w.msg, room))) {
+			tell_need(t->w.msg, room);
+			put_back(b, c, t);
+			return ERR_PTR(-EMSGSIZE);
+		}
+		if (likely(!ret))
+			return t;
+		spin_lock(&b->q.obj.lock);
+		goto err;
+	}
+	if (unlikely(!fits(msg, room))) {
+		tell_need(msg, room);
+		ret = -EMSGSIZE;
+		goto err;
+	}
+	if (unlikely(!list_empty(&c->returned))) {
+		ticket_put(c, t);
+		t = list_first_entry(&c->returned, struct ipcdev_ticket, w.node);
+		list_del(&t->w.node);
+		c->taken++;
+	} else {
+		was_full = unread(b, c) >= c->backlog;
+		take_next(b, c, t);
+		events = made_way(b, was_full, msg);
+	}
+	spin_unlock(&b->q.obj.lock);
+	if (unlikely(events))
+		ipcdev_notify(&b->q.obj, events);
+	return t;
+
+err:
+	ticket_put(c, t);
+	spin_unlock(&b->q.obj.lock);
+	return ERR_PTR(ret);
+}
+
+/* The receiver has what it could be given of a taken message, or has failed. */
+static int finish(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct ipcdev_ticket *t,
+		  int ret)
+{
+	if (unlikely(ret))
+		put_back(b, c, t);
+	else
+		put_received(b, c, t);
+	free_done(b);
+	return ret;
+}
+
+/**
+ * ipcdev_broadcast_recv - receive a message through a handle
+ * @h: of a broadcast queue
+ * @um: the message as the caller gave it
+ * @deadline: when to give up
+ * @uout: where the message is written to
+ * @usize: its size there
+ */
+int ipcdev_broadcast_recv(struct ipcdev_handle *h, struct ipcdev_msg *um,
+			  const struct ipcdev_deadline *deadline, void __user *uout, size_t usize)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(h->obj));
+	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_ticket *t;
+	struct ipcdev_room room;
+	int ret;
+
+	ret = recv_begin(um, &payload, &room);
+	if (ret)
+		return ret;
+	t = take_ticket(b, &h->cursor, &room, deadline);
+	if (IS_ERR(t)) {
+		ret = recv_failed(PTR_ERR(t), um, &room, uout, usize);
+	} else {
+		ret = deliver(t->w.msg, &payload, um, t->lost, uout, usize);
+		ret = finish(b, &h->cursor, t, ret);
+	}
+	ipcdev_payload_release(&payload);
+	return ret;
+}
+
+/**
+ * ipcdev_broadcast_read - ipcdev_broadcast_recv() for read(2)
+ * @h: of a broadcast queue
+ * @to: where the payload goes
+ * @deadline: when to give up
+ */
+ssize_t ipcdev_broadcast_read(struct ipcdev_handle *h, struct iov_iter *to,
+			      const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(h->obj));
+	struct ipcdev_room room = { .len = iov_iter_count(to), .drop = true };
+	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_ticket *t;
+	ssize_t len;
+	int ret;
+
+	t = take_ticket(b, &h->cursor, &room, deadline);
+	if (IS_ERR(t))
+		return t == ERR_PTR(-EPIPE) ? 0 : PTR_ERR(t);
+	ipcdev_payload_from_iter(&payload, to);
+	len = t->w.msg->len;
+	ret = ipcdev_message_copy_out(t->w.msg, &payload);
+	if (!ret && unlikely(fatal_signal_pending(current)))
+		ret = -EINTR;
+	return finish(b, &h->cursor, t, ret) ?: len;
+}
+
+/**
+ * ipcdev_broadcast_pin - find a message to be peeked at
+ * @h: of a broadcast queue, which is locked
+ * @position: 0 for the one that is received next
+ *
+ * Return: the message, pinned, or NULL.
+ */
+struct ipcdev_message *ipcdev_broadcast_pin(struct ipcdev_handle *h, u32 position)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(h->obj));
+	struct ipcdev_cursor *c = &h->cursor;
+	struct ipcdev_message *msg = NULL;
+	struct ipcdev_ticket *t;
+
+	if (!subscribed(c))
+		return NULL;
+	list_for_each_entry(t, &c->returned, w.node) {
+		if (!position--) {
+			msg = t->w.msg;
+			break;
+		}
+	}
+	if (!msg && position < unread(b, c))
+		msg = stored(b, c->next + position);
+	if (msg)
+		msg->pins++;
+	return msg;
+}
+
+/* Subscriptions. */
+
+/*
+ * Forget what the handle has not received, and where it was. Its sleepers stay:
+ * there was nothing for them.
+ */
+static void forget(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	struct ipcdev_ticket *t, *next;
+	struct ipcdev_message *msg;
+
+	list_for_each_entry_safe(t, next, &c->returned, w.node) {
+		list_del(&t->w.node);
+		msg = unpin(b, t);
+		if (msg)
+			list_add(&msg->list, &b->done);
+		ticket_put(c, t);
+	}
+	c->epoch++;
+	c->taken = 0;
+	c->lost = 0;
+	if (subscribed(c)) {
+		list_del_init(&c->node);
+		--*count_at(b, c);
+	}
+}
+
+static void subscribe(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u32 history,
+		      u32 backlog)
+{
+	c->next = b->q.next_seq - history;
+	c->backlog = backlog;
+	++*count_at(b, c);
+	list_add_tail(&c->node, &b->cursors);
+	b->full_at = min(b->full_at, c->next + backlog);
+	feed(b, c);
+}
+
+/**
+ * ipcdev_broadcast_subscribe - IPCDEV_IOC_SUBSCRIBE
+ * @file: a queue's
+ * @uarg: the caller's struct ipcdev_subscribe
+ * @usize: its size
+ */
+long ipcdev_broadcast_subscribe(struct file *file, void __user *uarg, size_t usize)
+{
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_cursor *c = &h->cursor;
+	struct ipcdev_broadcast *b;
+	struct ipcdev_subscribe args;
+	__poll_t events;
+	int ret;
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (!(q->flags & IPCDEV_QUEUE_BROADCAST))
+		return -EOPNOTSUPP;
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~IPCDEV_SUBSCRIBE_OFF) || args.reserved || args.backlog > q->depth)
+		return -EINVAL;
+	if (args.flags && (args.history || args.backlog))
+		return -EINVAL;
+
+	b = to_broadcast(q);
+	args.backlog = args.backlog ?: q->depth;
+	spin_lock(&q->obj.lock);
+	forget(b, c);
+	args.history = min3(args.history, min(b->history, q->queued), args.backlog);
+	if (args.flags & IPCDEV_SUBSCRIBE_OFF)
+		end_sleeps(b, c, -ENOTCONN);
+	else
+		subscribe(b, c, args.history, args.backlog);
+	cut(b);
+	events = ipcdev_queue_admit(q);
+	spin_unlock(&q->obj.lock);
+
+	if (args.history)
+		events |= EPOLLIN;
+	if (events)
+		ipcdev_notify(&q->obj, events);
+	free_done(b);
+	return args.history;
+}
+
+/* What makes a broadcast queue an object. */
+
+/* Called before the handle is counted. */
+static void broadcast_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+	struct ipcdev_cursor *c = &h->cursor;
+
+	INIT_LIST_HEAD(&c->node);
+	INIT_LIST_HEAD(&c->idle);
+	INIT_LIST_HEAD(&c->sleepers);
+	INIT_LIST_HEAD(&c->returned);
+	/* Not the creator's, who is there to send. */
+	if ((h->rights & IPCDEV_RIGHT_READ) && (obj->had_reader || obj->had_writer))
+		subscribe(b, c, 0, b->q.depth);
+}
+
+static void broadcast_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+	__poll_t events;
+
+	spin_lock(&obj->lock);
+	forget(b, &h->cursor);
+	cut(b);
+	events = ipcdev_queue_admit(&b->q);
+	spin_unlock(&obj->lock);
+	if (events)
+		ipcdev_notify(obj, events);
+	free_done(b);
+}
+
+static __poll_t broadcast_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+	/* Who sends to nobody need not be told. */
+	__poll_t mask = ipcdev_poll_peers(obj) & ~EPOLLERR;
+
+	if (h && subscribed(&h->cursor)) {
+		if (next_message(b, &h->cursor))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		else if (!drained(b, &h->cursor))
+			mask &= ~EPOLLHUP;
+	}
+	return mask | ipcdev_queue_poll_room(&b->q);
+}
+
+static void broadcast_peers_changed(struct ipcdev_object *obj)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+	struct ipcdev_cursor *c, *next;
+
+	list_for_each_entry_safe(c, next, &b->idle, idle) {
+		if (drained(b, c))
+			end_sleeps(b, c, -EPIPE);
+	}
+}
+
+static void broadcast_drain(struct ipcdev_object *obj)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+
+	spin_lock(&obj->lock);
+	while (b->q.queued)
+		cut_first(b);
+	spin_unlock(&obj->lock);
+	free_done(b);
+	ipcdev_queue_drain(obj);
+}
+
+static void broadcast_free(struct ipcdev_object *obj)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+
+	WARN_ON(!list_empty(&b->cursors));
+	broadcast_drain(obj);
+	kvfree(b->log);
+	ipcdev_queue_free(obj);
+}
+
+static void broadcast_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
+			   struct ipcdev_stat *st)
+{
+	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
+	struct ipcdev_ticket *t;
+
+	ipcdev_queue_stat(obj, h, st);
+	st->flags |= IPCDEV_STAT_BROADCAST;
+	st->history = b->history;
+	if (!h || !subscribed(&h->cursor))
+		return;
+	st->flags |= IPCDEV_STAT_SUBSCRIBED;
+	st->unread = unread(b, &h->cursor);
+	list_for_each_entry(t, &h->cursor.returned, w.node)
+		st->unread++;
+}
+
+const struct ipcdev_object_ops ipcdev_broadcast_ops = {
+	.type = IPCDEV_TYPE_QUEUE,
+	.name = "queue",
+	.label = "[ipcdev-queue]",
+	.fops = &ipcdev_queue_fops,
+	.ioctl = ipcdev_queue_ioctl,
+	.joined = broadcast_joined,
+	.opened = ipcdev_queue_opened,
+	.poll = broadcast_poll,
+	.peers_changed = broadcast_peers_changed,
+	.released = broadcast_released,
+	.drain = broadcast_drain,
+	.free = broadcast_free,
+	.size = ipcdev_queue_size,
+	.may_persist = ipcdev_queue_may_persist,
+	.stat = broadcast_stat,
+	.fdinfo = ipcdev_queue_fdinfo,
+};
+
+/**
+ * ipcdev_broadcast_alloc - memory for a broadcast queue
+ * @depth: messages that a handle may be behind
+ * @history: messages that are kept
+ *
+ * Return: what all queues share, zeroed, or NULL.
+ */
+struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history)
+{
+	/* A new message is stored before an old one is cut off. */
+	u32 size = roundup_pow_of_two(max(depth, history) + 1);
+	struct ipcdev_broadcast *b;
+
+	b = kzalloc(sizeof(*b), IPCDEV_GFP);
+	if (!b)
+		return NULL;
+	b->log = kvcalloc(size, sizeof(*b->log), IPCDEV_GFP);
+	if (!b->log) {
+		kfree(b);
+		return NULL;
+	}
+	BUILD_BUG_ON(offsetof(struct ipcdev_broadcast, q));
+	b->mask = size - 1;
+	b->history = history;
+	b->full_at = U64_MAX;
+	INIT_LIST_HEAD(&b->cursors);
+	INIT_LIST_HEAD(&b->idle);
+	INIT_LIST_HEAD(&b->done);
+	return &b->q;
+}
+
+/**
+ * ipcdev_broadcast_abandon - undo ipcdev_broadcast_alloc()
+ * @q: a broadcast queue that has not become an object
+ */
+void ipcdev_broadcast_abandon(struct ipcdev_queue *q)
+{
+	kvfree(to_broadcast(q)->log);
+}
