@@ -109,8 +109,9 @@ FIXTURE_VARIANT_ADD(ioctl, create_queue)
 	.least = 4,
 	.ret = 1,
 	.fields = {
-		FIELD(create_queue, flags, 15),
+		FIELD(create_queue, flags, 31),
 		FIELD(create_queue, rights, RIGHT_ALL),
+		FIELD(create_queue, reserved, 0),
 	},
 };
 
@@ -250,6 +251,16 @@ FIXTURE_VARIANT_ADD(ioctl, recv_batch)
 	},
 };
 
+FIXTURE_VARIANT_ADD(ioctl, subscribe)
+{
+	.cmd = IPCDEV_IOC_SUBSCRIBE,
+	.least = 4,
+	.fields = {
+		FIELD(subscribe, flags, IPCDEV_SUBSCRIBE_OFF),
+		FIELD(subscribe, reserved, 0),
+	},
+};
+
 FIXTURE_SETUP(ioctl)
 {
 	ASSERT_EQ(0, private_fs());
@@ -309,6 +320,11 @@ FIXTURE_SETUP(ioctl)
 		self->on = self->buffer;
 		self->others[1] = self->queue;
 		break;
+	}
+	if (variant->cmd == IPCDEV_IOC_SUBSCRIBE) {
+		self->on = create_queue(self->dev,
+					.flags = IPCDEV_QUEUE_BROADCAST);
+		ASSERT_LE(0, self->on);
 	}
 }
 
@@ -551,7 +567,9 @@ TEST_F(abi, layout)
 	LAYOUT(create_queue, depth, 8);
 	LAYOUT(create_queue, msg_max, 12);
 	LAYOUT(create_queue, bytes_max, 16);
-	LENGTH(create_queue, 24);
+	LAYOUT(create_queue, history, 24);
+	LAYOUT(create_queue, reserved, 28);
+	LENGTH(create_queue, 32);
 	LAYOUT(stat, type, 8);
 	LAYOUT(stat, rights, 24);
 	LAYOUT(stat, watches, 36);
@@ -560,8 +578,10 @@ TEST_F(abi, layout)
 	LAYOUT(stat, queued_bytes, 72);
 	LAYOUT(stat, sent, 88);
 	LAYOUT(stat, wakeups, 152);
-	LAYOUT(stat, name, 160);
-	LENGTH(stat, 416);
+	LAYOUT(stat, history, 160);
+	LAYOUT(stat, unread, 164);
+	LAYOUT(stat, name, 168);
+	LENGTH(stat, 424);
 	LAYOUT(list, stats, 8);
 	LAYOUT(list, count, 16);
 	LAYOUT(list, stat_size, 20);
@@ -612,6 +632,9 @@ TEST_F(abi, layout)
 	LAYOUT(call, request, 16);
 	LAYOUT(call, reply, 112);
 	LENGTH(call, 208);
+	LAYOUT(subscribe, history, 4);
+	LAYOUT(subscribe, backlog, 8);
+	LENGTH(subscribe, 16);
 	/* And these never change, however much is added. */
 	EXPECT_EQ(96, IPCDEV_MSG_SIZE_VER0);
 	EXPECT_EQ(112, IPCDEV_TRANSFER_SIZE_VER0);
@@ -623,8 +646,8 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc050dc10, IPCDEV_IOC_INFO);
 	EXPECT_EQ(0xc018dc11, IPCDEV_IOC_LIST);
 	EXPECT_EQ(0xc010dc12, IPCDEV_IOC_CREATE_BUFFER);
-	EXPECT_EQ(0xc018dc13, IPCDEV_IOC_CREATE_QUEUE);
-	EXPECT_EQ(0xc1a0dc20, IPCDEV_IOC_STAT);
+	EXPECT_EQ(0xc020dc13, IPCDEV_IOC_CREATE_QUEUE);
+	EXPECT_EQ(0xc1a8dc20, IPCDEV_IOC_STAT);
 	EXPECT_EQ(0xc008dc21, IPCDEV_IOC_DUP);
 	EXPECT_EQ(0xc008dc22, IPCDEV_IOC_PUBLISH);
 	EXPECT_EQ(0xc010dc23, IPCDEV_IOC_ATTACH);
@@ -638,12 +661,13 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc0d0dc44, IPCDEV_IOC_CALL);
 	EXPECT_EQ(0xc070dc45, IPCDEV_IOC_REPLY);
 	EXPECT_EQ(0xc0d0dc46, IPCDEV_IOC_REPLY_RECV);
+	EXPECT_EQ(0xc010dc47, IPCDEV_IOC_SUBSCRIBE);
 }
 
 static bool known(int nr)
 {
 	return (nr >= 0x10 && nr <= 0x13) || (nr >= 0x20 && nr <= 0x25) ||
-	       nr == 0x30 || (nr >= 0x40 && nr <= 0x46);
+	       nr == 0x30 || (nr >= 0x40 && nr <= 0x47);
 }
 
 TEST_F(abi, unknown_numbers)

@@ -805,7 +805,7 @@ TEST_F(create, refuses)
 	struct ipcdev_info i = info(self->dev);
 	int dev = self->dev, fds = open_fds();
 
-	EXPECT_EQ(-EINVAL, create_queue(dev, .flags = 1U << 4));
+	EXPECT_EQ(-EINVAL, create_queue(dev, .flags = 1U << 5));
 	EXPECT_EQ(-EINVAL, create_queue(dev, .rights = 8));
 	EXPECT_EQ(-EINVAL, create_queue(dev, .rights = RIGHT_PUBLISH));
 	EXPECT_EQ(-EINVAL, create_queue(dev, .depth = i.max_depth + 1));
