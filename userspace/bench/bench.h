@@ -94,6 +94,8 @@ enum workload {
  * @in_place: a message is not copied while it is sent: it must be left alone
  *	for a while, of which SLOTS messages are enough
  * @empty: its messages hold no data
+ * @spins: its sides do not sleep, but yield
+ * @apart: each side needs a processor of its own
  * @polled: its ends have an fd
  * @to_process: messages are for a process, which cannot tell links apart
  * @many_senders: any number of processes may be side 0 of one link
@@ -124,6 +126,8 @@ struct method {
 	bool floor;
 	bool in_place;
 	bool empty;
+	bool spins;
+	bool apart;
 	bool polled;
 	bool to_process;
 	bool many_senders;

@@ -59,19 +59,19 @@ struct setting {
 
 static const struct setting settings[WORKLOADS] = {
 	[ROUNDTRIP] = {
-		{ 0, 64, KIB, 4 * KIB, 16 * KIB, 64 * KIB, END }, { 1 },
+		{ 0, 64, KIB, 4 * KIB, 64 * KIB, END }, { 1 },
 		{ 0, 64, END }, { 1 }, 200,
 	},
 	[STREAM] = {
-		{ 64, KIB, 4 * KIB, 16 * KIB, 64 * KIB, KIB * KIB, END }, { 1 },
+		{ 64, KIB, 4 * KIB, 64 * KIB, KIB * KIB, END }, { 1 },
 		{ 64, 64 * KIB, END }, { 1 }, 200,
 	},
 	[FANIN] = {
-		{ 64, END }, { 1, 2, 4, 8, 16 },
+		{ 64, END }, { 1, 4, 16 },
 		{ 64, END }, { 4 }, 2048,
 	},
 	[FANOUT] = {
-		{ 4 * KIB, END }, { 1, 2, 4, 8, 16 },
+		{ 4 * KIB, END }, { 1, 4, 16 },
 		{ 4 * KIB, END }, { 4 }, 50,
 	},
 	[SETUP] = {

@@ -49,6 +49,7 @@ const struct result *best_peer(const struct results *results,
 	return best;
 }
 
+/* The one that sleeps, if there is that: it comes first. */
 const struct result *floor_of(const struct results *results,
 			      const struct result *row)
 {

@@ -239,12 +239,15 @@ static void answer(struct act *act)
  * woke him; otherwise both sides go to sleep and wake up in each round trip. With
  * equal sides it depends on what they did earlier which of these it is, and it
  * changes after some thousand round trips. So the side that asks is made to be the
- * one that has had more, as with a server that has waited for long.
+ * one that has had more, as with a server that has waited for long. Who spins would
+ * only yield to his equals.
  */
 static void let_peer_preempt(struct act *act)
 {
+	if (!act->job->instructions || act->job->method->spins)
+		return;
 	errno = 0;
-	if (act->job->instructions && nice(19) == -1 && errno)
+	if (nice(19) == -1 && errno)
 		fail(act->common, "nice");
 }
 
@@ -653,6 +656,8 @@ const char *unfit(const struct job *job)
 
 	if (method->only && !(method->only & ONLY(job->workload)))
 		return "makes no sense for it";
+	if (method->apart && job->cpu[0] == job->cpu[1])
+		return "each side needs a processor of its own";
 	if (job->size < method->min)
 		return "its messages cannot be that small";
 	if (method->empty && job->size)

@@ -43,6 +43,7 @@ static int get(struct end *end, size_t len)
 const struct method shm_spin_method = {
 	.name = "shm-spin",
 	.about = "POSIX shared memory; who must wait spins, 200 turns and a yield",
+	.spins = true,
 	.link_size = sizeof(struct rings),
 	.setup = rings_setup,
 	.teardown = rings_teardown,
