@@ -99,6 +99,7 @@ enum workload {
  * @polled: its ends have an fd
  * @to_process: messages are for a process, which cannot tell links apart
  * @many_senders: any number of processes may be side 0 of one link
+ * @one_for_all: what side 0 of a link sends goes to each process that is side 1
  * @batch: messages that one send sends and one receive receives; 0 for 1
  * @min: bytes in the smallest message
  * @max: bytes in the largest one; 0 for no limit that it knows
@@ -131,6 +132,7 @@ struct method {
 	bool polled;
 	bool to_process;
 	bool many_senders;
+	bool one_for_all;
 	unsigned int batch;
 	size_t min;
 	size_t max;

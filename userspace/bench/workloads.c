@@ -276,38 +276,56 @@ static void roundtrip(struct act *act)
 	}
 }
 
+/* One for each receiver, unless a message is for all of them anyway. */
+static unsigned int fan_links(const struct act *act)
+{
+	return act->job->method->one_for_all ? 1 : act->job->parties;
+}
+
 /*
- * Stream. Where instructions are counted: one message sent and received by one
- * process, so that neither side ever sleeps, and only the method is counted.
- * Elsewhere one process sends as fast as the other receives, and each repeat
+ * Stream. Where instructions are counted, and then for fan-out as well: one process
+ * is all the parties and sends before it receives, so that nobody ever sleeps, and
+ * only the method is counted and not the scheduler. Elsewhere one process sends as fast as the other receives, and each repeat
  * is one sample: of a burst, single messages tell when they were fetched, not
  * what they took.
  */
-
-static void stream_alone(struct act *act)
+static void pass_alone(struct act *act)
 {
 	unsigned int batch = MAX(act->job->method->batch, 1);
-	struct end from, to;
-	struct link link;
+	unsigned int parties = act->job->parties;
+	unsigned int links = fan_links(act);
+	struct end from[PARTIES_MAX], to[PARTIES_MAX];
+	struct link link[PARTIES_MAX];
 
-	link_open(&link, act->job->method, act->common, act->job->size, true);
-	end_open(&to, &link, 1);
-	end_open(&from, &link, 0);
+	for (unsigned int k = 0; k < links; k++)
+		link_open(&link[k], act->job->method, act->common,
+			  act->job->size, true);
+	for (unsigned int k = 0; k < parties; k++)
+		end_open(&to[k], &link[links > 1 ? k : 0], 1);
+	for (unsigned int k = 0; k < links; k++)
+		end_open(&from[k], &link[k], 0);
 	for (unsigned int i = 0; i < total(act); i++) {
 		uint64_t begin, then;
 
-		compose(&from, i, 0);
+		for (unsigned int k = 0; k < links; k++)
+			compose(&from[k], i, 0);
 		begin = now();
-		send_it(&from);
-		recv_it(&to);
+		for (unsigned int k = 0; k < links; k++)
+			send_it(&from[k]);
+		for (unsigned int k = 0; k < parties; k++)
+			recv_it(&to[k]);
 		then = now();
-		check(&to, i, 0);
+		for (unsigned int k = 0; k < parties; k++)
+			check(&to[k], i, 0);
 		if (i >= WARM)
 			sample(act, begin, then, batch);
 	}
-	end_close(&from);
-	end_close(&to);
-	link_close(&link);
+	for (unsigned int k = 0; k < links; k++)
+		end_close(&from[k]);
+	for (unsigned int k = 0; k < parties; k++)
+		end_close(&to[k]);
+	for (unsigned int k = 0; k < links; k++)
+		link_close(&link[k]);
 }
 
 /* What is not copied must not be changed before it has been looked at. */
@@ -372,7 +390,7 @@ static void stream_apart(struct act *act)
 static void stream(struct act *act)
 {
 	if (act->job->instructions || act->job->method->floor)
-		stream_alone(act);
+		pass_alone(act);
 	else
 		stream_apart(act);
 }
@@ -475,7 +493,7 @@ static void recv_many(struct act *act)
 	unsigned int parties = act->job->parties;
 	struct end end;
 
-	end_open(&end, &act->links[act->index], 1);
+	end_open(&end, &act->links[fan_links(act) > 1 ? act->index : 0], 1);
 	barrier(act);
 	for (unsigned int i = 0; i < total(act); i++) {
 		recv_it(&end);
@@ -485,28 +503,29 @@ static void recv_many(struct act *act)
 	}
 }
 
-static void fanout(struct act *act)
+static void fanout_apart(struct act *act)
 {
 	unsigned int parties = act->job->parties;
+	unsigned int links = fan_links(act);
 	atomic_uint *done = &act->common->done;
 	static struct link link[PARTIES_MAX];
 	struct end end[PARTIES_MAX];
 
-	open_links(act, link, parties);
+	open_links(act, link, links);
 	barrier_of(act, parties + 1);
 	for (act->index = 0; act->index < parties; act->index++)
 		spawn(act, 1, recv_many);
-	for (unsigned int i = 0; i < parties; i++)
+	for (unsigned int i = 0; i < links; i++)
 		end_open(&end[i], &link[i], 0);
 	barrier(act);
 	for (unsigned int i = 0; i < total(act); i++) {
 		uint64_t begin, then;
 		unsigned int seen;
 
-		for (unsigned int k = 0; k < parties; k++)
+		for (unsigned int k = 0; k < links; k++)
 			compose(&end[k], i, 0);
 		begin = now();
-		for (unsigned int k = 0; k < parties; k++)
+		for (unsigned int k = 0; k < links; k++)
 			send_it(&end[k]);
 		while ((seen = *done) != (i + 1) * parties)
 			futex(done, FUTEX_WAIT, seen);
@@ -514,6 +533,14 @@ static void fanout(struct act *act)
 		if (i >= WARM)
 			sample(act, begin, then, 1);
 	}
+}
+
+static void fanout(struct act *act)
+{
+	if (act->job->instructions)
+		pass_alone(act);
+	else
+		fanout_apart(act);
 }
 
 /* Set-up: a link is made, both ends attach, and all is undone. */
