@@ -501,7 +501,7 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 
 	reply = msg;
 	room = ipcdev_message_room(payload.len, um->fd_count + um->slice_count);
-	if (unlikely(in_use || !msg->slot || room > IPCDEV_SLOT_DATA))
+	if (unlikely(in_use || room > msg->room))
 		reply = message_get(q, room);
 	ret = reply ? message_load(h, reply, um, &payload) : -ENOMEM;
 	ret = answer(h, msg, reply, ret);

@@ -52,6 +52,7 @@ struct ipcdev_message *ipcdev_message_alloc(size_t room)
 	if (!msg)
 		return NULL;
 	msg->slot = slot;
+	msg->room = slot ? IPCDEV_SLOT_DATA : room;
 	msg->pid = NULL;
 	msg->cargo = NULL;
 	msg->pins = 0;

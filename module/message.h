@@ -67,7 +67,8 @@ enum ipcdev_message_state {
  * @pins: peekers that are copying it; protected by the queue's lock
  * @lost: messages dropped before it, while it is taken
  * @orphan: the queue has done with it while it was pinned: the last peeker frees it
- * @slot: it is from the cache, and can be used again
+ * @slot: it is from the cache
+ * @room: bytes behind this header
  * @call: it is a call, until that ends
  * @answering: somebody is making its reply
  * @state: enum ipcdev_message_state
@@ -104,6 +105,7 @@ struct ipcdev_message {
 	u32 len;
 	u32 pins;
 	u32 lost;
+	u32 room;
 	bool orphan;
 	bool slot;
 	bool call;
@@ -124,6 +126,9 @@ struct ipcdev_message {
 
 /* Payload and cargo up to this size travel in slots that are used again. */
 #define IPCDEV_SLOT_DATA	256
+
+/* A queue keeps one larger message for use again, if it is not larger than this. */
+#define IPCDEV_LARGE_DATA	65536
 
 /**
  * struct ipcdev_payload - user memory that a payload is copied from or to

@@ -153,6 +153,11 @@ struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room)
 		spin_unlock(&q->obj.lock);
 		if (msg)
 			return msg;
+	} else {
+		msg = xchg(&q->large, NULL);
+		if (msg && msg->room >= room)
+			return msg;
+		ipcdev_message_free(msg);
 	}
 	return ipcdev_message_alloc(room);
 }
@@ -736,6 +741,9 @@ void ipcdev_queue_drain(struct ipcdev_object *obj)
 	LIST_HEAD(messages);
 
 	msg = xchg(&q->spare, NULL);
+	if (msg)
+		list_add(&msg->list, &messages);
+	msg = xchg(&q->large, NULL);
 	if (msg)
 		list_add(&msg->list, &messages);
 	spin_lock(&obj->lock);

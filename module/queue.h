@@ -37,7 +37,8 @@
  * @receivers: sleeping receivers, the longest waiting first
  * @senders: sleeping senders, likewise
  * @spare: a free message slot, or NULL; exchanged without the lock
- * @slots: more of them, linked by @next_slot
+ * @large: a free message that is larger than a slot, or NULL; likewise
+ * @slots: more slots, linked by @next_slot
  * @next_seq: of the next message
  * @queued_bytes: payload of the ready messages
  * @queued: ready messages
@@ -74,6 +75,7 @@ struct ipcdev_queue {
 	struct list_head receivers;
 	struct list_head senders;
 	struct ipcdev_message *spare;
+	struct ipcdev_message *large;
 	struct ipcdev_message *slots;
 	u64 next_seq;
 	u64 queued_bytes;
@@ -336,6 +338,8 @@ static __always_inline struct ipcdev_message *retire(struct ipcdev_queue *q,
 	if (unlikely(msg->cargo || msg->pid))
 		return msg;
 	if (likely(msg->slot && !cmpxchg(&q->spare, NULL, msg)))
+		return NULL;
+	if (!msg->slot && msg->room <= IPCDEV_LARGE_DATA && !cmpxchg(&q->large, NULL, msg))
 		return NULL;
 	if (msg->slot && q->nr_slots < min_t(u32, q->depth, SLOTS_KEPT)) {
 		msg->next_slot = q->slots;
