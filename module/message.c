@@ -237,7 +237,7 @@ static int slice_load(struct ipcdev_item *item, const struct ipcdev_slice __user
 	u64 size;
 	int ret;
 
-	if (copy_from_user(&slice, uslice, sizeof(slice)))
+	if (ipcdev_args_get(&slice, sizeof(slice), uslice, sizeof(slice)))
 		return -EFAULT;
 	if (slice.reserved || slice.buffer_id || !slice.length)
 		return -EINVAL;
@@ -369,7 +369,7 @@ static int deliver_slices(const struct ipcdev_cargo *cargo, struct ipcdev_msg *u
 			if (slice.fd < 0)
 				return slice.fd;
 		}
-		if (copy_to_user(uslices + i, &slice, sizeof(slice)))
+		if (ipcdev_words_put(&slice, sizeof(slice), uslices + i))
 			return -EFAULT;
 	}
 	um->slice_count = i;
