@@ -85,7 +85,7 @@ static u32 *count_at(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
 	return c->next == b->q.next_seq ? &b->at_end : &stored(b, c->next)->cursors;
 }
 
-static void step(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+static __always_inline void step(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 {
 	--*count_at(b, c);
 	c->next++;
@@ -112,18 +112,22 @@ static void cut(struct ipcdev_broadcast *b)
 		cut_first(b);
 }
 
-static void free_done(struct ipcdev_broadcast *b)
+static noinline void free_all_done(struct ipcdev_broadcast *b)
 {
 	struct ipcdev_message *msg, *next;
 	LIST_HEAD(done);
 
-	if (likely(list_empty_careful(&b->done)))
-		return;
 	spin_lock(&b->q.obj.lock);
 	list_splice_init(&b->done, &done);
 	spin_unlock(&b->q.obj.lock);
 	list_for_each_entry_safe(msg, next, &done, list)
 		ipcdev_queue_discard(&b->q, msg);
+}
+
+static inline void free_done(struct ipcdev_broadcast *b)
+{
+	if (unlikely(!list_empty_careful(&b->done)))
+		free_all_done(b);
 }
 
 /* Whether the payload fits, if the history makes room for it. */
@@ -202,7 +206,7 @@ void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len)
 }
 
 /* Take the message that the cursor is at. */
-static void take_next(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+static __always_inline void take_next(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
 		      struct ipcdev_ticket *t)
 {
 	struct ipcdev_message *msg = stored(b, c->next);
@@ -304,7 +308,7 @@ static void ticket_put(struct ipcdev_cursor *c, struct ipcdev_ticket *t)
 }
 
 /* A ticket's message is not needed any more. Returns it if it is to be discarded. */
-static struct ipcdev_message *unpin(struct ipcdev_broadcast *b, struct ipcdev_ticket *t)
+static __always_inline struct ipcdev_message *unpin(struct ipcdev_broadcast *b, struct ipcdev_ticket *t)
 {
 	struct ipcdev_message *msg = t->w.msg;
 
@@ -330,7 +334,8 @@ static void end_sleeps(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, int 
 }
 
 /* A cursor has left a message, and may have been what others waited for. */
-static __poll_t made_way(struct ipcdev_broadcast *b, bool was_full, const struct ipcdev_message *left)
+static __always_inline __poll_t made_way(struct ipcdev_broadcast *b, bool was_full,
+					 const struct ipcdev_message *left)
 {
 	cut(b);
 	if (likely(!b->q.want_room && list_empty(&b->q.senders)))
@@ -339,7 +344,7 @@ static __poll_t made_way(struct ipcdev_broadcast *b, bool was_full, const struct
 }
 
 /* Sleep for a message. Called with the lock, returns without it. */
-static int wait_for_message(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+static noinline int wait_for_message(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
 			    struct ipcdev_ticket *t, const struct ipcdev_deadline *deadline)
 	__releases(&b->q.obj.lock)
 {
@@ -382,7 +387,7 @@ static struct ipcdev_message *next_message(struct ipcdev_broadcast *b, struct ip
 }
 
 /* A taken message could not be delivered. */
-static void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct ipcdev_ticket *t)
+static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct ipcdev_ticket *t)
 {
 	struct ipcdev_queue *q = &b->q;
 	struct ipcdev_ticket *later, *sleeper;
@@ -419,8 +424,8 @@ static void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct
 		ipcdev_queue_discard(q, done);
 }
 
-static void put_received(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
-			 struct ipcdev_ticket *t)
+static __always_inline void put_received(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+					 struct ipcdev_ticket *t)
 {
 	struct ipcdev_queue *q = &b->q;
 	struct ipcdev_message *msg;
@@ -450,9 +455,10 @@ static void put_received(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
  * Take the handle's next message, for put_received() or put_back(). On -EMSGSIZE
  * it stays, and @room says what it needs.
  */
-static struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
-					 struct ipcdev_room *room,
-					 const struct ipcdev_deadline *deadline)
+static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast *b,
+							 struct ipcdev_cursor *c,
+							 struct ipcdev_room *room,
+							 const struct ipcdev_deadline *deadline)
 {
 	struct ipcdev_message *msg;
 	struct ipcdev_ticket *t;
@@ -515,8 +521,8 @@ err:
 }
 
 /* The receiver has what it could be given of a taken message, or has failed. */
-static int finish(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct ipcdev_ticket *t,
-		  int ret)
+static __always_inline int finish(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+				  struct ipcdev_ticket *t, int ret)
 {
 	if (unlikely(ret))
 		put_back(b, c, t);
@@ -539,8 +545,8 @@ int ipcdev_broadcast_recv(struct ipcdev_handle *h, struct ipcdev_msg *um,
 {
 	struct ipcdev_broadcast *b = to_broadcast(to_queue(h->obj));
 	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_room room __uninitialized;
 	struct ipcdev_ticket *t;
-	struct ipcdev_room room;
 	int ret;
 
 	ret = recv_begin(um, &payload, &room);
