@@ -32,8 +32,10 @@ FIXTURE_VARIANT_ADD(topic, drops)
 	.flags = DROP,
 };
 
+#define create_deep_topic(dev, ...)					\
+	create_queue(dev, .msg_max = MSG_MAX, __VA_ARGS__)
 #define create_topic(dev, ...)						\
-	create_queue(dev, .depth = DEPTH, .msg_max = MSG_MAX, __VA_ARGS__)
+	create_deep_topic(dev, .depth = DEPTH, __VA_ARGS__)
 
 FIXTURE_SETUP(topic)
 {
@@ -649,8 +651,8 @@ TEST(each_may_ask_for_a_smaller_backlog)
 /* bytes_max is one for all: who is furthest behind holds up, or loses. */
 TEST(bytes_are_limited_for_all_together)
 {
-	int fd = create_topic(device(), .flags = BROADCAST, .depth = 64,
-			      .bytes_max = 2 * MSG_MAX);
+	int fd = create_deep_topic(device(), .flags = BROADCAST, .depth = 64,
+				   .bytes_max = 2 * MSG_MAX);
 	int slow = receiver(fd), fast = receiver(fd);
 	char data[MSG_MAX] = { 0 };
 	__u32 lost;
@@ -667,8 +669,8 @@ TEST(bytes_are_limited_for_all_together)
 	EXPECT_EQ(0, object(fd).dropped);
 	close(fd);
 
-	fd = create_topic(device(), .flags = BROADCAST | DROP, .depth = 64,
-			  .bytes_max = 2 * MSG_MAX);
+	fd = create_deep_topic(device(), .flags = BROADCAST | DROP, .depth = 64,
+			       .bytes_max = 2 * MSG_MAX);
 	slow = receiver(fd);
 	fast = receiver(fd);
 	ASSERT_EQ(0, put_range(fd, 1, 16));
