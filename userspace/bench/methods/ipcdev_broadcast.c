@@ -3,10 +3,10 @@
 
 #include <ipcdev.h>
 
-#include "bench.h"
+#include "ipcdev_broadcast.h"
 
 /* The creator's handle sends; each receiver has one of its own. */
-static int setup(struct link *link)
+int broadcast_setup(struct link *link)
 {
 	const struct ipcdev_create_queue attr = {
 		.flags = IPCDEV_QUEUE_BROADCAST,
@@ -17,7 +17,7 @@ static int setup(struct link *link)
 	return link->fd[1] < 0 ? -1 : 0;
 }
 
-static int attach(struct end *end)
+int broadcast_attach(struct end *end)
 {
 	int *fd = end->link->fd;
 
@@ -28,7 +28,7 @@ static int attach(struct end *end)
 	return end->fd < 0 ? -1 : 0;
 }
 
-static void detach(struct end *end)
+void broadcast_detach(struct end *end)
 {
 	if (end->side)
 		close_fd(&end->fd);
@@ -51,9 +51,9 @@ const struct method ipcdev_broadcast_method = {
 	.only = ONLY(FANOUT) | ONLY(STREAM) | ONLY(SETUP) | ONLY(MEMORY),
 	.one_for_all = true,
 	.polled = true,
-	.setup = setup,
-	.attach = attach,
-	.detach = detach,
+	.setup = broadcast_setup,
+	.attach = broadcast_attach,
+	.detach = broadcast_detach,
 	.send = put,
 	.recv = get,
 };

@@ -5,25 +5,12 @@
 #include <ipcdev.h>
 
 #include "ipcdev_queue.h"
+#include "ipcdev_slice.h"
 #include "slots.h"
 
-/**
- * struct buffers - of a link: what each side sends lies in a buffer of its own
- * @fd: the buffers
- * @map: where they are mapped
- */
-struct buffers {
-	int fd[2];
-	char *map[2];
-};
-
-struct own {
-	unsigned int sent;
-};
-
-static int setup(struct link *link)
+int slice_setup(struct link *link)
 {
-	struct buffers *buffers = link->own;
+	struct slice_buffers *buffers = link->own;
 
 	buffers->fd[0] = -1;
 	buffers->fd[1] = -1;
@@ -36,12 +23,12 @@ static int setup(struct link *link)
 		if (!buffers->map[i])
 			return -1;
 	}
-	return queue_setup(link);
+	return 0;
 }
 
-static void teardown(struct link *link)
+void slice_teardown(struct link *link)
 {
-	struct buffers *buffers = link->own;
+	struct slice_buffers *buffers = link->own;
 
 	for (int i = 0; i < 2; i++) {
 		if (buffers->map[i])
@@ -50,18 +37,28 @@ static void teardown(struct link *link)
 	}
 }
 
-static int attach(struct end *end)
+static int setup(struct link *link)
 {
-	struct buffers *buffers = end->link->own;
+	return slice_setup(link) ? -1 : queue_setup(link);
+}
+
+void slice_attach(struct end *end)
+{
+	struct slice_buffers *buffers = end->link->own;
 
 	end->out = buffers->map[end->side];
+}
+
+static int attach(struct end *end)
+{
+	slice_attach(end);
 	return pair_attach(end);
 }
 
-static int put(struct end *end, size_t len)
+int slice_put(struct end *end, size_t len)
 {
-	struct buffers *buffers = end->link->own;
-	struct own *own = end->own;
+	struct slice_buffers *buffers = end->link->own;
+	struct slice_own *own = end->own;
 	struct ipcdev_slice slice = {
 		.fd = buffers->fd[end->side],
 		.offset = slot_offset(end->link, own->sent),
@@ -74,9 +71,9 @@ static int put(struct end *end, size_t len)
 }
 
 /* The buffer is mapped already: no new descriptor of it is wanted. */
-static int get(struct end *end, size_t len)
+int slice_get(struct end *end, size_t len)
 {
-	struct buffers *buffers = end->link->own;
+	struct slice_buffers *buffers = end->link->own;
 	struct ipcdev_slice slice;
 	struct ipcdev_msg msg = {
 		.flags = IPCDEV_MSG_SLICE_IDS,
@@ -100,11 +97,11 @@ const struct method ipcdev_slice_method = {
 	.in_place = true,
 	.polled = true,
 	.min = 1,
-	.link_size = sizeof(struct buffers),
-	.end_size = sizeof(struct own),
+	.link_size = sizeof(struct slice_buffers),
+	.end_size = sizeof(struct slice_own),
 	.setup = setup,
-	.teardown = teardown,
+	.teardown = slice_teardown,
 	.attach = attach,
-	.send = put,
-	.recv = get,
+	.send = slice_put,
+	.recv = slice_get,
 };
