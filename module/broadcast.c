@@ -207,7 +207,7 @@ void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len)
 
 /* Take the message that the cursor is at. */
 static __always_inline void take_next(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
-		      struct ipcdev_ticket *t)
+				      struct ipcdev_ticket *t)
 {
 	struct ipcdev_message *msg = stored(b, c->next);
 
@@ -308,7 +308,8 @@ static void ticket_put(struct ipcdev_cursor *c, struct ipcdev_ticket *t)
 }
 
 /* A ticket's message is not needed any more. Returns it if it is to be discarded. */
-static __always_inline struct ipcdev_message *unpin(struct ipcdev_broadcast *b, struct ipcdev_ticket *t)
+static __always_inline struct ipcdev_message *unpin(struct ipcdev_broadcast *b,
+						    struct ipcdev_ticket *t)
 {
 	struct ipcdev_message *msg = t->w.msg;
 
@@ -345,7 +346,8 @@ static __always_inline __poll_t made_way(struct ipcdev_broadcast *b, bool was_fu
 
 /* Sleep for a message. Called with the lock, returns without it. */
 static noinline int wait_for_message(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
-			    struct ipcdev_ticket *t, const struct ipcdev_deadline *deadline)
+				     struct ipcdev_ticket *t,
+				     const struct ipcdev_deadline *deadline)
 	__releases(&b->q.obj.lock)
 {
 	struct ipcdev_queue *q = &b->q;
@@ -387,7 +389,8 @@ static struct ipcdev_message *next_message(struct ipcdev_broadcast *b, struct ip
 }
 
 /* A taken message could not be delivered. */
-static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, struct ipcdev_ticket *t)
+static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
+			      struct ipcdev_ticket *t)
 {
 	struct ipcdev_queue *q = &b->q;
 	struct ipcdev_ticket *later, *sleeper;

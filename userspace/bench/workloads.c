@@ -285,9 +285,9 @@ static unsigned int fan_links(const struct act *act)
 /*
  * Stream. Where instructions are counted, and then for fan-out as well: one process
  * is all the parties and sends before it receives, so that nobody ever sleeps, and
- * only the method is counted and not the scheduler. Elsewhere one process sends as fast as the other receives, and each repeat
- * is one sample: of a burst, single messages tell when they were fetched, not
- * what they took.
+ * only the method is counted and not the scheduler. Elsewhere one process sends as
+ * fast as the other receives, and each repeat is one sample: of a burst, single
+ * messages tell when they were fetched, not what they took.
  */
 static void pass_alone(struct act *act)
 {
