@@ -22,7 +22,6 @@
  */
 #include <linux/rbtree.h>
 #include <linux/sched.h>
-#include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 
 #include "ipcdev.h"
@@ -259,12 +258,6 @@ static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
 		ipcdev_notify(&q->obj, events);
 	discard_list(q, &done);
 	return why;
-}
-
-/* By its own policy: rt_task() is also true of one that another's waiting has lifted. */
-static bool has_rt_priority(const struct task_struct *task)
-{
-	return task->policy == SCHED_FIFO || task->policy == SCHED_RR;
 }
 
 /* Send a request and sleep for what becomes of it. */

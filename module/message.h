@@ -54,15 +54,17 @@ enum ipcdev_message_state {
 
 /**
  * struct ipcdev_message - a message
- * @node: in its queue's order of receiving, while it is ready and has a priority
- * @list: likewise, if it has none; or of dropped messages
+ * @node: in its queue's order of receiving, while it is ready and comes before those
+ *	that nothing distinguishes
+ * @list: likewise, if it is one of these; or of dropped messages
  * @next_slot: in the queue's stack of free slots
  * @age: in its queue's order of sending, while it is ready and may be dropped
  * @gone: in its server's list of calls whose callers have given up, once it is held
  * @cursors: of a broadcast: handles that receive it next
  * @seq: its place among those sent to its queue
  * @tag: the sender's
- * @prio: the sender's
+ * @order: its place among those that are ready: the sender's priority and, in the
+ *	last IPCDEV_RANK_BITS, the rank of its scheduling, or 0
  * @len: bytes of payload
  * @pins: peekers that are copying it; protected by the queue's lock
  * @lost: messages dropped before it, while it is taken
@@ -101,7 +103,7 @@ struct ipcdev_message {
 	};
 	u64 seq;
 	u64 tag;
-	u32 prio;
+	u32 order;
 	u32 len;
 	u32 pins;
 	u32 lost;
@@ -123,6 +125,13 @@ struct ipcdev_message {
 	struct ipcdev_cargo *cargo;
 	u8 data[] __aligned(8);
 };
+
+#define IPCDEV_RANK_BITS	8
+
+static inline u32 ipcdev_message_prio(const struct ipcdev_message *msg)
+{
+	return msg->order >> IPCDEV_RANK_BITS;
+}
 
 /* Payload and cargo up to this size travel in slots that are used again. */
 #define IPCDEV_SLOT_DATA	256

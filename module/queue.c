@@ -6,7 +6,8 @@
  * is then in one of these states, which change under the object's lock only:
  *
  * - *waiting*: its sender sleeps for room and holds it on its stack;
- * - *ready*: in the queue, in order of priority and then of sending;
+ * - *ready*: in the queue, in order of priority, of its sender's scheduling if the
+ *   queue asks for that, and then of sending;
  * - *taken*: one receiver has it and is copying it out, without the lock;
  * - *held*: a call that has been received and is not answered yet (call.c);
  * - gone: delivered, dropped, or never sent.
@@ -18,7 +19,8 @@
  *
  * Receivers sleep only while nothing is ready; therefore a message that becomes
  * ready while one sleeps is handed to it, and is taken at once. Senders sleep in
- * order of arrival, and none overtakes them: whoever makes room admits them.
+ * order of arrival, and none overtakes them: whoever makes room admits them. Only
+ * with IPCDEV_QUEUE_SCHED their order is that of the ready messages.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -42,7 +44,8 @@
 #define MESSAGE_OVERHEAD	256
 
 #define QUEUE_FLAGS	(IPCDEV_QUEUE_NONBLOCK | IPCDEV_QUEUE_DROP_OLDEST | \
-			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_BROADCAST)
+			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_BROADCAST | \
+			 IPCDEV_QUEUE_SCHED)
 
 /* The first sleeping sender is done, one way or the other. */
 static void settle_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w, int result)
@@ -162,6 +165,29 @@ struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room)
 	return ipcdev_message_alloc(room);
 }
 
+/*
+ * What is to be known of a sender, for those queues that were made to: when it sends,
+ * who it is, and where its scheduling places it among messages of one priority.
+ */
+void ipcdev_queue_sign(struct ipcdev_queue *q, struct ipcdev_message *msg, struct pid *pid,
+		       const struct cred *cred)
+{
+	if (q->flags & IPCDEV_QUEUE_TIME)
+		msg->time_ns = ktime_get_ns();
+	if (q->flags & IPCDEV_QUEUE_CREDS) {
+		msg->pid = get_pid(pid);
+		msg->uid = cred->euid;
+		msg->gid = cred->egid;
+	}
+	if (q->flags & IPCDEV_QUEUE_SCHED) {
+		BUILD_BUG_ON(MAX_RT_PRIO >= 1 << IPCDEV_RANK_BITS);
+		if (current->policy == SCHED_DEADLINE)
+			msg->order |= MAX_RT_PRIO;
+		else if (has_rt_priority(current))
+			msg->order |= current->rt_priority;
+	}
+}
+
 /* A message that nobody is to see: its memory may serve again. */
 void ipcdev_queue_discard(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
@@ -211,6 +237,32 @@ static void free_list(struct list_head *messages)
 		ipcdev_message_free(msg);
 }
 
+/* Whether a sleeping sender, if there is one, comes before @msg. */
+static bool sender_first(struct ipcdev_queue *q, const struct ipcdev_message *msg)
+{
+	struct ipcdev_waiter *w = list_first_entry_or_null(&q->senders, struct ipcdev_waiter,
+							   node);
+
+	return w && !((q->flags & IPCDEV_QUEUE_SCHED) && msg->order > w->msg->order);
+}
+
+/* Sleepers are few, and those that a new one goes before fewer. */
+static void add_sender(struct ipcdev_queue *q, struct ipcdev_waiter *w)
+{
+	struct ipcdev_waiter *before;
+
+	ipcdev_waiter_add(w, &q->senders);
+	if (q->flags & IPCDEV_QUEUE_SCHED) {
+		before = w;
+		list_for_each_entry_continue_reverse(before, &q->senders, node) {
+			if (before->msg->order >= w->msg->order)
+				break;
+		}
+		list_move(&w->node, &before->node);
+	}
+	q->nr_senders++;
+}
+
 /* Sleep for room. Called with the lock, returns without it. */
 static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
 			 const struct ipcdev_deadline *deadline)
@@ -220,8 +272,7 @@ static int wait_for_room(struct ipcdev_queue *q, struct ipcdev_message *msg,
 	__poll_t events = 0;
 	int ret;
 
-	ipcdev_waiter_add(&w, &q->senders);
-	q->nr_senders++;
+	add_sender(q, &w);
 	q->send_waits++;
 	trace_ipcdev_sleep(&q->obj, true, 0);
 	spin_unlock(&q->obj.lock);
@@ -265,7 +316,7 @@ int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg
 		if (msg->call)
 			goto err;
 		ret = -EINVAL;
-		if (msg->prio)
+		if (ipcdev_message_prio(msg))
 			goto err;
 	} else {
 		ret = -EPIPE;
@@ -275,7 +326,7 @@ int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg
 	ret = -EOPNOTSUPP;
 	if (msg->cargo && q->obj.persistent)
 		goto err;
-	if (!room_for(q, msg->len) || !list_empty(&q->senders)) {
+	if (!room_for(q, msg->len) || sender_first(q, msg)) {
 		if (q->flags & IPCDEV_QUEUE_DROP_OLDEST) {
 			drop_oldest(q, msg->len, &dropped);
 		} else if (deadline.nonblock) {
@@ -669,12 +720,14 @@ static ssize_t queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (!msg)
 		return -ENOMEM;
 	msg->tag = 0;
-	msg->prio = 0;
+	msg->order = 0;
 	msg->error = 0;
+	msg->time_ns = 0;
 	ret = ipcdev_message_fill(msg, &payload);
 	if (!ret) {
 		rw_deadline(&deadline, iocb);
-		message_sign(q, msg, ipcdev_handle(file)->opener, file->f_cred);
+		if (unlikely(q->flags & SIGN_FLAGS))
+			ipcdev_queue_sign(q, msg, ipcdev_handle(file)->opener, file->f_cred);
 		ret = queue_send(q, msg, &deadline);
 	}
 	if (unlikely(ret)) {
@@ -799,6 +852,8 @@ void ipcdev_queue_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
 		st->flags |= IPCDEV_STAT_CREDS;
 	if (q->flags & IPCDEV_QUEUE_TIME)
 		st->flags |= IPCDEV_STAT_TIME;
+	if (q->flags & IPCDEV_QUEUE_SCHED)
+		st->flags |= IPCDEV_STAT_SCHED;
 	st->depth = q->depth;
 	st->msg_max = q->msg_max;
 	st->size = q->bytes_max;

@@ -22,6 +22,7 @@
 #define WAIT_FLAGS	(IPCDEV_NONBLOCK | IPCDEV_DEADLINE_MONOTONIC | \
 			 IPCDEV_DEADLINE_REALTIME)
 #define RECV_FLAGS	(IPCDEV_MSG_DROP_FDS | IPCDEV_MSG_SLICE_IDS)
+#define SIGN_FLAGS	(IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_SCHED)
 #define TOLD_FLAGS	(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME | IPCDEV_MSG_CALL)
 
 /**
@@ -31,11 +32,11 @@
  * @depth: messages at most
  * @msg_max: bytes in the largest
  * @bytes_max: bytes in all
- * @fifo: ready messages of priority 0, the most common one, in order of receiving
- * @urgent: those of all other priorities, which are received before, likewise
+ * @fifo: ready messages of order 0, the most common one, in order of receiving
+ * @urgent: all others, which are received before, likewise
  * @by_age: the same in order of sending, for IPCDEV_QUEUE_DROP_OLDEST only
  * @receivers: sleeping receivers, the longest waiting first
- * @senders: sleeping senders, likewise
+ * @senders: sleeping senders, likewise, but for IPCDEV_QUEUE_SCHED by order first
  * @spare: a free message slot, or NULL; exchanged without the lock
  * @large: a free message that is larger than a slot, or NULL; likewise
  * @slots: more slots, linked by @next_slot
@@ -122,6 +123,8 @@ long ipcdev_queue_ioctl(struct file *file, unsigned int nr, void __user *uarg, s
 __poll_t ipcdev_queue_admit(struct ipcdev_queue *q);
 bool ipcdev_queue_drained(struct ipcdev_queue *q);
 struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room);
+void ipcdev_queue_sign(struct ipcdev_queue *q, struct ipcdev_message *msg, struct pid *pid,
+		       const struct cred *cred);
 void ipcdev_queue_discard(struct ipcdev_queue *q, struct ipcdev_message *msg);
 int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
 			      const struct ipcdev_deadline deadline)
@@ -172,6 +175,12 @@ static inline u64 ipcdev_call_token(const struct ipcdev_message *msg)
 	return msg->seq + 1;
 }
 
+/* By its own policy: rt_task() is also true of one that another's waiting has lifted. */
+static inline bool has_rt_priority(const struct task_struct *task)
+{
+	return task->policy == SCHED_FIFO || task->policy == SCHED_RR;
+}
+
 static inline struct ipcdev_queue *to_queue(struct ipcdev_object *obj)
 {
 	return container_of(obj, struct ipcdev_queue, obj);
@@ -199,8 +208,8 @@ static inline bool less(struct rb_node *a, const struct rb_node *b)
 	const struct ipcdev_message *m = rb_entry(a, struct ipcdev_message, node);
 	const struct ipcdev_message *n = rb_entry(b, struct ipcdev_message, node);
 
-	if (m->prio != n->prio)
-		return m->prio > n->prio;
+	if (m->order != n->order)
+		return m->order > n->order;
 	return m->seq < n->seq;
 }
 
@@ -216,7 +225,7 @@ static inline struct ipcdev_message *first_ready(struct ipcdev_queue *q)
 /* The ready message that is received after @msg, or NULL. */
 static inline struct ipcdev_message *next_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	if (msg->prio) {
+	if (msg->order) {
 		struct rb_node *node = rb_next(&msg->node);
 
 		if (node)
@@ -253,7 +262,7 @@ static __always_inline void fifo_add(struct ipcdev_queue *q, struct ipcdev_messa
 
 static __always_inline void make_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	if (likely(!msg->prio))
+	if (likely(!msg->order))
 		fifo_add(q, msg);
 	else
 		rb_add_cached(&msg->node, &q->urgent, less);
@@ -266,7 +275,7 @@ static __always_inline void make_ready(struct ipcdev_queue *q, struct ipcdev_mes
 
 static __always_inline void unmake_ready(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	if (likely(!msg->prio))
+	if (likely(!msg->order))
 		list_del(&msg->list);
 	else
 		rb_erase_cached(&msg->node, &q->urgent);
@@ -387,20 +396,6 @@ static __always_inline int queue_send(struct ipcdev_queue *q, struct ipcdev_mess
 	return 0;
 }
 
-/* Who sends and when, for those queues that were made to tell. */
-static inline void message_sign(struct ipcdev_queue *q, struct ipcdev_message *msg,
-				struct pid *pid, const struct cred *cred)
-{
-	msg->time_ns = 0;
-	if (unlikely(q->flags & IPCDEV_QUEUE_TIME))
-		msg->time_ns = ktime_get_ns();
-	if (unlikely(q->flags & IPCDEV_QUEUE_CREDS)) {
-		msg->pid = get_pid(pid);
-		msg->uid = cred->euid;
-		msg->gid = cred->egid;
-	}
-}
-
 static inline int send_check(const struct ipcdev_msg *um)
 {
 	if (um->flags || um->time_ns || um->pid || um->uid || um->gid || um->lost ||
@@ -422,14 +417,15 @@ static __always_inline int message_load(struct ipcdev_handle *h, struct ipcdev_m
 	int ret;
 
 	msg->tag = um->tag;
-	msg->prio = um->prio;
+	msg->order = um->prio << IPCDEV_RANK_BITS;
 	msg->error = um->error;
 	msg->lost = 0;
 	ret = ipcdev_message_fill(msg, payload);
 	if (!ret && unlikely(um->fd_count + um->slice_count))
 		ret = ipcdev_cargo_load(msg, um, &h->account);
-	if (likely(!ret))
-		message_sign(to_queue(h->obj), msg, task_tgid(current), current_cred());
+	msg->time_ns = 0;
+	if (unlikely(to_queue(h->obj)->flags & SIGN_FLAGS) && !ret)
+		ipcdev_queue_sign(to_queue(h->obj), msg, task_tgid(current), current_cred());
 	return ret;
 }
 
@@ -553,7 +549,7 @@ static __always_inline void tell(const struct ipcdev_message *msg, struct ipcdev
 {
 	um->len = msg->len;
 	um->tag = msg->tag;
-	um->prio = msg->prio;
+	um->prio = ipcdev_message_prio(msg);
 	um->lost = lost;
 	um->flags &= RECV_FLAGS;
 	um->pid = 0;

@@ -81,7 +81,7 @@ DECLARE_EVENT_CLASS(ipcdev_message,
 		    TP_fast_assign(__entry->id = obj->id;
 				   __entry->seq = msg->seq;
 				   __entry->tag = msg->tag;
-				   __entry->prio = msg->prio;
+				   __entry->prio = ipcdev_message_prio(msg);
 				   __entry->len = msg->len;
 		    ),
 		    TP_printk("id=%llu seq=%llu prio=%u len=%u tag=%#llx", __entry->id,

@@ -109,7 +109,7 @@ FIXTURE_VARIANT_ADD(ioctl, create_queue)
 	.least = 4,
 	.ret = 1,
 	.fields = {
-		FIELD(create_queue, flags, 31),
+		FIELD(create_queue, flags, 63),
 		FIELD(create_queue, rights, RIGHT_ALL),
 		FIELD(create_queue, reserved, 0),
 	},

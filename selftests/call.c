@@ -1300,7 +1300,6 @@ TEST_F(call, received_in_a_batch)
 
 TEST_F(call, tells_the_callers_scheduling)
 {
-	struct sched_param param = { .sched_priority = 7 };
 	struct ipcdev_msg m;
 	struct ask a;
 	pid_t pid;
@@ -1308,7 +1307,7 @@ TEST_F(call, tells_the_callers_scheduling)
 	pid = child();
 	if (!pid) {
 		close(self->server);
-		if (sched_setscheduler(0, SCHED_FIFO, &param))
+		if (become_scheduled(SCHED_FIFO, 7))
 			_exit(1);
 		_exit(-ask(self->client, &a, 1));
 	}
@@ -1331,23 +1330,9 @@ TEST_F(call, tells_the_callers_scheduling)
 	/* Of deadline tasks the real-time priority says nothing. */
 	pid = child();
 	if (!pid) {
-		struct {
-			__u32 size, policy;
-			__u64 flags;
-			__s32 nice;
-			__u32 prio;
-			__u64 runtime, deadline, period;
-		} attr = {
-			.size = sizeof(attr),
-			.policy = SCHED_DEADLINE,
-			.runtime = 1000000,
-			.deadline = 100000000,
-			.period = 100000000,
-		};
-
 		close(self->server);
 		setpriority(PRIO_PROCESS, 0, 5);
-		if (syscall(SYS_sched_setattr, 0, &attr, 0))
+		if (become_scheduled(SCHED_DEADLINE, 0))
 			_exit(1);
 		_exit(-ask(self->client, &a, 3));
 	}
@@ -1356,6 +1341,36 @@ TEST_F(call, tells_the_callers_scheduling)
 	EXPECT_EQ(5, m.sched_prio);
 	EXPECT_EQ(0, reply(self->server, m.token, 0));
 	EXPECT_EQ(0, exit_of(pid));
+}
+
+/* Real-time callers are served before those who were there first. */
+TEST_F(call, by_scheduling)
+{
+	static const int prio[] = { 0, 0, 1, 50 };
+	static const int expected[] = { 3, 2, 0, 1 };
+	int q = create_queue(self->dev, .depth = 4,
+			     .flags = IPCDEV_QUEUE_SCHED), i;
+	struct ipcdev_msg m;
+	struct ask a;
+	pid_t pid[4];
+
+	for (i = 0; i < 4; i++) {
+		pid[i] = child();
+		if (!pid[i]) {
+			if (prio[i] && become_scheduled(SCHED_FIFO, prio[i]))
+				_exit(1);
+			_exit(ask(q, &a, i) ? 2 : a.in != answer_to(i));
+		}
+		until((int)object(q).queued == i + 1);
+	}
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(expected[i], receive(q, 0, &m));
+		EXPECT_EQ(prio[expected[i]], m.sched_prio);
+		EXPECT_EQ(0, m.prio);
+		ASSERT_EQ(0, reply(q, m.token, answer_to(expected[i])));
+		EXPECT_EQ(0, exit_of(pid[expected[i]]));
+	}
+	close(q);
 }
 
 TEST_F(call, dropped_as_the_oldest)

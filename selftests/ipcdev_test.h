@@ -409,6 +409,29 @@ static inline bool asleep_in(pid_t tid, long nr)
 	return isdigit(text[0]) && atol(text) == nr;
 }
 
+/* A task with the policy SCHED_DEADLINE cannot fork. */
+static inline int become_scheduled(int policy, int prio)
+{
+	struct {
+		__u32 size, policy;
+		__u64 flags;
+		__s32 nice;
+		__u32 prio;
+		__u64 runtime, deadline, period;
+	} attr = {
+		.size = sizeof(attr),
+		.policy = policy,
+		.prio = prio,
+	};
+
+	if (policy == SCHED_DEADLINE) {
+		attr.runtime = 1000000;
+		attr.deadline = 100000000;
+		attr.period = 100000000;
+	}
+	return sys(syscall(SYS_sched_setattr, 0, &attr, 0));
+}
+
 /* Becomes a user without privileges, who may still see its own /proc. */
 static inline int become(uid_t uid)
 {

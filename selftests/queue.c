@@ -805,7 +805,7 @@ TEST_F(create, refuses)
 	struct ipcdev_info i = info(self->dev);
 	int dev = self->dev, fds = open_fds();
 
-	EXPECT_EQ(-EINVAL, create_queue(dev, .flags = 1U << 5));
+	EXPECT_EQ(-EINVAL, create_queue(dev, .flags = 1U << 6));
 	EXPECT_EQ(-EINVAL, create_queue(dev, .rights = 8));
 	EXPECT_EQ(-EINVAL, create_queue(dev, .rights = RIGHT_PUBLISH));
 	EXPECT_EQ(-EINVAL, create_queue(dev, .depth = i.max_depth + 1));
@@ -878,11 +878,12 @@ TEST_F(create, flags)
 {
 	int fd = create_queue(self->dev, .flags = IPCDEV_QUEUE_NONBLOCK |
 			      IPCDEV_QUEUE_DROP_OLDEST |
-			      IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME);
+			      IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME |
+			      IPCDEV_QUEUE_SCHED);
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(IPCDEV_STAT_DROP_OLDEST | IPCDEV_STAT_CREDS |
-		  IPCDEV_STAT_TIME, object(fd).flags);
+		  IPCDEV_STAT_TIME | IPCDEV_STAT_SCHED, object(fd).flags);
 	EXPECT_EQ(O_NONBLOCK, fcntl(fd, F_GETFL) & O_NONBLOCK);
 	close(fd);
 }
@@ -1178,6 +1179,155 @@ TEST_F(drop_oldest, never_blocks)
 	}
 	EXPECT_EQ(0, object(self->fd).send_waits);
 	EXPECT_EQ(3, object(self->fd).queued);
+}
+
+/*
+ * Queues that prefer real-time senders.
+ */
+FIXTURE(sched)
+{
+	int dev;
+	int fd;
+};
+
+FIXTURE_SETUP(sched)
+{
+	self->dev = device();
+	ASSERT_LE(0, self->dev);
+	self->fd = create_queue(self->dev, .depth = 8, .msg_max = 64,
+				.flags = IPCDEV_QUEUE_SCHED);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(sched)
+{
+	become_scheduled(SCHED_OTHER, 0);
+	close(self->fd);
+	close(self->dev);
+}
+
+static long put_as(int policy, int prio, int fd, __u64 tag)
+{
+	return become_scheduled(policy, prio) ?: put(fd, 0, tag);
+}
+
+TEST_F(sched, order)
+{
+	static const __u64 expected[] = { 7, 6, 5, 3, 4, 2, 1, 8 };
+	struct ipcdev_msg m;
+	__u64 tag;
+	int i;
+
+	ASSERT_EQ(0, put_as(SCHED_OTHER, 0, self->fd, 1));
+	ASSERT_EQ(0, put_as(SCHED_FIFO, 1, self->fd, 2));
+	ASSERT_EQ(0, put_as(SCHED_RR, 50, self->fd, 3));
+	ASSERT_EQ(0, put_as(SCHED_FIFO, 50, self->fd, 4));
+	ASSERT_EQ(0, put_as(SCHED_FIFO, 99, self->fd, 5));
+	ASSERT_EQ(0, put_as(SCHED_DEADLINE, 0, self->fd, 6));
+	/* A message's own priority comes first. */
+	ASSERT_EQ(0, become_scheduled(SCHED_BATCH, 0));
+	ASSERT_EQ(0, put(self->fd, 1, 7));
+	ASSERT_EQ(8, sys(write(self->fd, &(__u64){ 8 }, 8)));
+	for (i = 0; i < 7; i++)
+		ASSERT_EQ((long)expected[i], peek(self->fd, i));
+	/* What cannot be received comes back to its place. */
+	ASSERT_EQ(-EFAULT, get(self->fd, NULL, 8, &m));
+	ASSERT_EQ(7, take(self->fd));
+	ASSERT_EQ(-EFAULT, get(self->fd, NULL, 8, &m));
+	EXPECT_EQ(2, object(self->fd).returned);
+	for (i = 1; i < 8; i++) {
+		ASSERT_EQ(0, get(self->fd, &tag, 8, &m));
+		ASSERT_EQ(expected[i], tag);
+		ASSERT_EQ(0, m.prio);
+	}
+}
+
+TEST_F(sched, not_unless_asked_for)
+{
+	int fd = create_queue(self->dev, .depth = 2);
+
+	ASSERT_EQ(0, put(fd, 0, 1));
+	ASSERT_EQ(0, put_as(SCHED_FIFO, 1, fd, 2));
+	EXPECT_EQ(1, take(fd));
+	EXPECT_EQ(2, take(fd));
+	close(fd);
+}
+
+/* What is dropped is the oldest, whoever sent it. */
+TEST_F(sched, dropped_by_age)
+{
+	int fd = create_queue(self->dev, .depth = 2, .flags =
+			      IPCDEV_QUEUE_SCHED | IPCDEV_QUEUE_DROP_OLDEST);
+
+	ASSERT_EQ(0, put_as(SCHED_FIFO, 9, fd, 1));
+	ASSERT_EQ(0, put_as(SCHED_OTHER, 0, fd, 2));
+	ASSERT_EQ(0, put_as(SCHED_FIFO, 1, fd, 3));
+	EXPECT_EQ(1, object(fd).dropped);
+	EXPECT_EQ(3, take(fd));
+	EXPECT_EQ(2, take(fd));
+	close(fd);
+}
+
+/* Those who sleep for room are admitted in the same order. */
+TEST_F(sched, senders)
+{
+	static const struct {
+		int policy, prio;
+		__u32 msg_prio;
+	} senders[] = {
+		{ SCHED_OTHER, 0, 0 },
+		{ SCHED_FIFO, 1, 0 },
+		{ SCHED_FIFO, 2, 0 },
+		{ SCHED_FIFO, 2, 0 },
+		{ SCHED_OTHER, 0, 1 },
+		{ SCHED_OTHER, 0, 0 },
+	};
+	static const int expected[] = { 4, 2, 3, 1, 0, 5 };
+	int fd = create_queue(self->dev, .depth = 1, .msg_max = 64,
+			      .flags = IPCDEV_QUEUE_SCHED), i;
+	pid_t pid[6];
+
+	ASSERT_EQ(0, put(fd, 9, 100));
+	for (i = 0; i < 6; i++) {
+		pid[i] = child();
+		if (!pid[i]) {
+			if (become_scheduled(senders[i].policy,
+					     senders[i].prio))
+				_exit(1);
+			_exit(put(fd, senders[i].msg_prio, i) ? 2 : 0);
+		}
+		until((int)object(fd).senders == i + 1);
+	}
+	ASSERT_EQ(100, take(fd));
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(expected[i], take(fd));
+		EXPECT_EQ(0, reap(pid[expected[i]]));
+	}
+	close(fd);
+}
+
+/* One that fits need not wait for one that comes after it. */
+TEST_F(sched, small_before_large)
+{
+	int fd = create_queue(self->dev, .depth = 8, .msg_max = 64,
+			      .bytes_max = 64, .flags = IPCDEV_QUEUE_SCHED);
+	char large[64] = "";
+	pid_t pid;
+
+	ASSERT_EQ(0, put(fd, 9, 1));
+	pid = child();
+	if (!pid)
+		_exit(send_msg(fd, .msg.data = PTR(large),
+			       .msg.len = sizeof(large)) ? 1 : 0);
+	until(object(fd).senders == 1);
+	EXPECT_EQ(-EAGAIN, try_put(fd, 0, 2));
+	ASSERT_EQ(0, become_scheduled(SCHED_FIFO, 1));
+	EXPECT_EQ(0, try_put(fd, 0, 3));
+	EXPECT_EQ(1, object(fd).senders);
+	EXPECT_EQ(1, take(fd));
+	EXPECT_EQ(3, take(fd));
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
 }
 
 /*

@@ -113,6 +113,7 @@ struct ipcdev_create_buffer {
 #define IPCDEV_QUEUE_CREDS	0x4	/* messages carry pid, uid, gid */
 #define IPCDEV_QUEUE_TIME	0x8	/* messages carry a time stamp */
 #define IPCDEV_QUEUE_BROADCAST	0x10	/* every receiver gets every message */
+#define IPCDEV_QUEUE_SCHED	0x20	/* real-time senders come first */
 
 /**
  * struct ipcdev_create_queue - make a message queue
@@ -159,6 +160,7 @@ struct ipcdev_create_queue {
 #define IPCDEV_STAT_TIME	0x20	/* queue: IPCDEV_QUEUE_TIME */
 #define IPCDEV_STAT_BROADCAST	0x40	/* queue: IPCDEV_QUEUE_BROADCAST */
 #define IPCDEV_STAT_SUBSCRIBED	0x80	/* and the handle asked receives */
+#define IPCDEV_STAT_SCHED	0x100	/* queue: IPCDEV_QUEUE_SCHED */
 
 /**
  * struct ipcdev_stat - what an object is and what has happened to it
@@ -390,7 +392,9 @@ struct ipcdev_slice {
  * @iov_count: 0, or how many struct ipcdev_iovec lie at @data
  * @tag: 64 bits of the sender's choice
  * @flags: sent: zero; received: IPCDEV_MSG_*
- * @prio: 0 to IPCDEV_PRIO_MAX; the highest is received first
+ * @prio: 0 to IPCDEV_PRIO_MAX; the highest is received first. With
+ *	IPCDEV_QUEUE_SCHED, of equal ones those of SCHED_DEADLINE threads come first,
+ *	then those of real-time threads by their priority, then all others
  * @fds: array of __s32
  * @slices: array of struct ipcdev_slice
  * @fd_count: sent: descriptors at @fds; received: how many fit there, and then
