@@ -231,12 +231,12 @@ test_create()
 {
 	umask 077
 	expect ok ipcdevctl create queue "$q" --depth 5 --msg-max 1K --bytes 4K \
-		--drop-oldest --creds --time --mode 644 --persistent
+		--drop-oldest --creds --time --sched --mode 644 --persistent
 	same "$(stat -c %a "/dev/ipc/$q")" 644
 	[ -p "/dev/ipc/$q" ] || complain "a queue's name is no FIFO"
 	expect ok ipcdevctl stat --json "$q"
 	for pair in depth:5 msg_max:1024 bytes_max:4096 drop-oldest:true \
-		creds:true time:true persistent:true published:true; do
+		creds:true time:true sched:true persistent:true published:true; do
 		has "$out" "${pair%:*}" "${pair#*:}"
 	done
 	expect failed ipcdevctl create queue -p "$q"

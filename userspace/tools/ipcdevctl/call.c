@@ -317,6 +317,7 @@ static const struct option_info serve_options[] = {
 	{ 'M', "msg-max", "SIZE", "new queue: largest request and reply (8K)" },
 	{ 'b', "bytes", "SIZE", "new queue: bytes of waiting requests at most" },
 	{ 'c', "creds", NULL, "new queue: the command is told who asks" },
+	{ 'r', "sched", NULL, "new queue: real-time callers come first" },
 	{ 0 }
 };
 

@@ -249,6 +249,9 @@ bool parse_queue_option(const struct command *command, int key,
 	case 't':
 		attr->flags |= IPCDEV_QUEUE_TIME;
 		return true;
+	case 'r':
+		attr->flags |= IPCDEV_QUEUE_SCHED;
+		return true;
 	}
 	return false;
 }
@@ -340,6 +343,7 @@ static const struct option_info create_options[] = {
 	{ 'D', "drop-oldest", NULL, "queue: when full, drop instead of blocking" },
 	{ 'c', "creds", NULL, "queue: messages carry pid, uid and gid" },
 	{ 't', "time", NULL, "queue: messages carry the time of their sending" },
+	{ 'r', "sched", NULL, "queue: real-time senders come first" },
 	{ 'm', "mode", "MODE", "permissions of the name (600)" },
 	{ 'p', "persistent", NULL, "stay until removed, and do not wait" },
 	{ 0 }

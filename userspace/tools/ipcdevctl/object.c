@@ -86,6 +86,7 @@ static const struct {
 	{ IPCDEV_STAT_DROP_OLDEST, "drop-oldest" },
 	{ IPCDEV_STAT_CREDS, "creds" },
 	{ IPCDEV_STAT_TIME, "time" },
+	{ IPCDEV_STAT_SCHED, "sched" },
 };
 
 #define FLAGS (sizeof(flags) / sizeof(*flags))
@@ -186,7 +187,7 @@ static const char *contents(const struct ipcdev_stat *stat, char *buf,
 
 static const char *flag_letters(const struct ipcdev_stat *stat)
 {
-	static char letters[6];
+	static char letters[7];
 	char *end = letters;
 
 	if (stat->flags & IPCDEV_STAT_PERSISTENT)
@@ -199,6 +200,8 @@ static const char *flag_letters(const struct ipcdev_stat *stat)
 		*end++ = 'c';
 	if (stat->flags & IPCDEV_STAT_TIME)
 		*end++ = 't';
+	if (stat->flags & IPCDEV_STAT_SCHED)
+		*end++ = 'r';
 	if (end == letters)
 		*end++ = '-';
 	*end = '\0';
