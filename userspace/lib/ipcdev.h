@@ -316,6 +316,30 @@ int ipcdev_queue_send_msg(int fd, const struct ipcdev_msg *msg,
 int ipcdev_queue_recv_msg(int fd, struct ipcdev_msg *msg, unsigned int flags,
 			  const struct ipcdev_deadline *deadline);
 
+/* Broadcast queues: those that are made with IPCDEV_QUEUE_BROADCAST. */
+
+/**
+ * ipcdev_subscribe() - choose what a handle receives of a broadcast
+ * @fd: a broadcast queue, with the right to read
+ * @history: how many of the last messages to begin with
+ * @backlog: how many messages this handle may be behind; 0 for the queue's depth
+ *
+ * Every handle that may read receives what is sent while it is open, except for the
+ * one that ipcdev_queue_create() has returned, which needs this call. For others it
+ * is a new beginning: what they have not received is forgotten.
+ *
+ * Return: how many messages are there at once, at most @history; -1 on failure.
+ */
+int ipcdev_subscribe(int fd, unsigned int history, unsigned int backlog);
+
+/**
+ * ipcdev_unsubscribe() - receive nothing of a broadcast any more
+ * @fd: a broadcast queue, with the right to read
+ *
+ * Receiving fails with ENOTCONN from then on.
+ */
+int ipcdev_unsubscribe(int fd);
+
 /**
  * ipcdev_call() - send a request and sleep for its reply
  * @fd: a queue

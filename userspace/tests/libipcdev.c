@@ -58,6 +58,48 @@ static void test_descriptors(void)
 	close(fd);
 }
 
+static void test_broadcast(void)
+{
+	const struct ipcdev_create_queue attr = {
+		.flags = IPCDEV_QUEUE_BROADCAST,
+		.depth = 4,
+		.history = 2,
+	};
+	int topic = ipcdev_queue_create(&attr), queue = ipcdev_queue_create(NULL);
+	int reader = ipcdev_dup(topic, IPCDEV_RIGHT_READ, 0);
+	int writer = ipcdev_dup(topic, IPCDEV_RIGHT_WRITE, 0);
+	struct ipcdev_stat stat;
+	char byte;
+
+	FAILS(ipcdev_queue_recv(topic, &byte, 1, NULL, &past), ENOTCONN);
+	CHECK(!ipcdev_queue_send(writer, "a", 1, 0, NULL));
+	CHECK(!ipcdev_queue_send(writer, "b", 1, 0, NULL));
+	CHECK(ipcdev_queue_recv(reader, &byte, 1, NULL, &past) == 1);
+	CHECK(byte == 'a');
+	CHECK(!ipcdev_queue_send(writer, "c", 1, 0, NULL));
+	CHECK(ipcdev_subscribe(topic, 3, 0) == 2);
+	CHECK(ipcdev_queue_recv(topic, &byte, 1, NULL, &past) == 1);
+	CHECK(byte == 'b');
+	CHECK(ipcdev_subscribe(topic, 2, 1) == 1);
+	CHECK(ipcdev_queue_recv(topic, &byte, 1, NULL, &past) == 1);
+	CHECK(byte == 'c');
+	CHECK(!ipcdev_subscribe(topic, 0, 4));
+	FAILS(ipcdev_subscribe(topic, 0, 5), EINVAL);
+	CHECK(!ipcdev_stat(reader, &stat) && stat.unread == 2);
+	CHECK(!ipcdev_unsubscribe(topic));
+	CHECK(!ipcdev_unsubscribe(topic));
+	FAILS(ipcdev_queue_recv(topic, &byte, 1, NULL, &past), ENOTCONN);
+	FAILS(ipcdev_subscribe(queue, 0, 0), EOPNOTSUPP);
+	FAILS(ipcdev_unsubscribe(queue), EOPNOTSUPP);
+	FAILS(ipcdev_subscribe(writer, 0, 0), EBADF);
+	FAILS(ipcdev_unsubscribe(writer), EBADF);
+	FAILS(ipcdev_subscribe(0, 0, 0), ENOTTY);
+	close(writer);
+	close(reader);
+	close(queue);
+	close(topic);
+}
+
 static void test_deadline(void)
 {
 	struct ipcdev_deadline d;
@@ -553,6 +595,7 @@ static const struct {
 } tests[] = {
 	{ "device", test_device },
 	{ "descriptors", test_descriptors },
+	{ "broadcast", test_broadcast },
 	{ "deadline", test_deadline },
 	{ "dup", test_dup },
 	{ "names", test_names },
