@@ -7,7 +7,8 @@
 
 tests="usage mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
-watch_buffer call call_fails serve serve_queue serve_end top info stat \
+watch_buffer call call_fails serve serve_queue serve_end topic slow_subscriber \
+top info stat \
 quiet_stat other_user terminal examples"
 
 q=test-queue-$$
@@ -155,7 +156,7 @@ test_usage()
 	expect ok ipcdevctl --version
 	expect ok ipcdevctl --help
 	commands=$(printf '%s\n' "$out" | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	same "$(echo "$commands" | wc -l)" 14
+	same "$(echo "$commands" | wc -l)" 16
 	for command in $commands; do
 		expect ok ipcdevctl "$command" --help
 		like "$out" "usage: ipcdevctl $command *"
@@ -165,11 +166,11 @@ test_usage()
 	expect ok ipcdevctl ls -h
 	expect usage ipcdevctl ls -Z
 	like "$err" "*-Z*"
-	for command in stat create rm send recv peek dump watch call serve; do
+	for command in stat create rm send recv peek dump watch call serve pub sub; do
 		expect usage ipcdevctl "$command"
 	done
 	for command in ls top info "recv a" "peek a" "dump a" "watch a" "mount a" \
-		"call a b" "serve -e cat a"; do
+		"call a b" "serve -e cat a" "sub a"; do
 		# shellcheck disable=SC2086 # words
 		expect usage ipcdevctl $command too many
 	done
@@ -191,6 +192,12 @@ test_usage()
 	expect usage ipcdevctl serve q
 	expect usage ipcdevctl serve --exec cat --jobs 0 q
 	expect usage ipcdevctl call --prio 32768 q x
+	expect usage ipcdevctl pub --raw q x
+	expect usage ipcdevctl pub --history -1 q
+	expect usage ipcdevctl sub --last x q
+	expect usage ipcdevctl sub --count 0 q
+	expect usage ipcdevctl create queue --history 1 q
+	expect usage ipcdevctl create buffer -s 1K --broadcast b
 }
 
 test_mount()
@@ -818,6 +825,106 @@ test_serve_end()
 	done
 	wait "$server" || complain "the server's status is $?"
 	until_so test ! -e "/dev/ipc/$q"
+}
+
+# Each subscriber gets each message, and the end when the publisher has gone.
+test_topic()
+{
+	printf 'one\ntwo\n' > "$tmp/lines"
+	mkfifo "$tmp/go"
+	{ exec 3< "$tmp/go"; cat <&3; } | ipcdevctl pub --wait "$q" &
+	publisher=$!
+	exec 4> "$tmp/go"
+	until_so test -e "/dev/ipc/$q"
+	for i in 1 2 3; do
+		ipcdevctl sub "$q" > "$tmp/sub$i" 4>&- &
+	done
+	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"receivers\":3'"
+	expect ok ipcdevctl ls
+	like "$out" "* b *$q*"
+	cat "$tmp/lines" >&4
+	exec 4>&-
+	wait "$publisher" || complain "the publisher's status is $?"
+	wait
+	for i in 1 2 3; do
+		same "$(cat "$tmp/sub$i")" "one
+two"
+	done
+	until_so test ! -e "/dev/ipc/$q"
+
+	# A persistent one keeps its last, for who comes later.
+	expect ok ipcdevctl pub -p -H 2 -m 640 "$q" a b c
+	expect ok ipcdevctl pub "$q" d
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" history 2
+	has "$out" queued 2
+	like "$out" '*"broadcast"*'
+	expect timeout ipcdevctl sub -T 0 "$q"
+	same "$out" ''
+	expect ok ipcdevctl sub --last 1 -n 1 "$q"
+	same "$out" d
+	expect timeout ipcdevctl sub -l 9 --timeout 0 "$q"
+	same "$out" "c
+d"
+	expect ok ipcdevctl sub -l 2 -n 1 -j "$q"
+	has "$out" data '"c"'
+	expect ok ipcdevctl sub -l 2 -n 2 -r "$q"
+	same "$out" cd
+	printf 'a\nb' | ipcdevctl pub -r "$q" || complain "cannot publish raw"
+	expect ok ipcdevctl sub -l 1 -n 1 "$q"
+	same "$out" "a
+b"
+	expect failed ipcdevctl sub -b 65 "$q"
+	like "$err" '*backlog*depth*'
+	expect timeout ipcdevctl pub --wait -T 10ms "$q" x
+	expect ok ipcdevctl rm "$q"
+
+	expect failed ipcdevctl sub "$q"
+	expect ok ipcdevctl create queue -p "$q"
+	expect failed ipcdevctl sub "$q"
+	like "$err" '*not a topic*'
+	expect failed ipcdevctl pub "$q" x
+	like "$err" '*not a topic*'
+	expect ok ipcdevctl rm "$q"
+}
+
+# Who is too slow holds the publisher up, or is told what it has lost.
+test_slow_subscriber()
+{
+	for kind in '' --drop-oldest; do
+		# shellcheck disable=SC2086 # none or one
+		ipcdevctl create queue -B -d 2 $kind "$q" -- sleep 100 &
+		holder=$!
+		until_so ipcdevctl peek -n 0 "$q"
+		mkfifo "$tmp/pipe$kind"
+		# Cannot print until somebody reads, and so takes but one.
+		ipcdevctl sub --json "$q" > "$tmp/pipe$kind" 2> "$tmp/lost" 5>&- &
+		slow=$!
+		if [ "$kind" ]; then
+			exec 5< "$tmp/pipe$kind"
+			until_so sh -c "ipcdevctl stat -j $q | grep -q '\"receivers\":1'"
+			kill -STOP "$slow"
+			expect ok ipcdevctl pub "$q" a b c d e
+			kill -CONT "$slow"
+			until_so sh -c "ipcdevctl stat -j $q | grep -q '\"queued\":0'"
+			expect ok ipcdevctl stat -j "$q"
+			like "$out" '*"dropped":[23],*'
+			until_so grep 'lost [23] messages' "$tmp/lost"
+		else
+			exec 5< "$tmp/pipe$kind"
+			until_so sh -c "ipcdevctl stat -j $q | grep -q '\"receivers\":1'"
+			kill -STOP "$slow"
+			expect timeout ipcdevctl pub -T 20ms "$q" a b c d
+			kill -CONT "$slow"
+			until_so ipcdevctl pub -T 0 "$q" e
+			expect ok ipcdevctl stat -j "$q"
+			has "$out" dropped 0
+		fi
+		kill "$slow" "$holder"
+		wait
+		exec 5<&-
+		until_so test ! -e "/dev/ipc/$q"
+	done
 }
 
 test_top()

@@ -44,7 +44,7 @@ _ipcdevctl()
 	case $previous in
 	= | --mode | --uid | --gid | --size | --depth | --msg-max | --bytes | \
 	--prio | --tag | --count | --timeout | --delay | --position | \
-	--offset | --length | --exec | --jobs)
+	--offset | --length | --exec | --jobs | --history | --last | --backlog)
 		return ;;
 	esac
 
@@ -61,7 +61,7 @@ _ipcdevctl()
 	mount)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-	send | recv | peek | call | serve) [ "$first" ] || _ipcdevctl_names "$word" queue ;;
+	send | recv | peek | call | serve | pub | sub) [ "$first" ] || _ipcdevctl_names "$word" queue ;;
 	dump) [ "$first" ] || _ipcdevctl_names "$word" buffer ;;
 	watch) [ "$first" ] || _ipcdevctl_names "$word" any ;;
 	stat | rm) _ipcdevctl_names "$word" any ;;

@@ -256,7 +256,7 @@ static int open_or_make(const char *path, struct ipcdev_create_queue *attr,
 		return fd >= 0 ? fd : open_object(path, O_RDWR);
 	attr->rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE |
 		       IPCDEV_RIGHT_PUBLISH;
-	return make_queue(path, attr, mode);
+	return make_queue(path, attr, mode, 0);
 }
 
 static int serve_run(const struct command *self, int argc, char **argv)

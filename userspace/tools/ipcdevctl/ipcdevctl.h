@@ -57,9 +57,9 @@ struct command {
 };
 
 extern const struct command call_command, create_command, dump_command,
-	info_command, list_command, mount_command, peek_command, recv_command,
-	rm_command, send_command, serve_command, stat_command, top_command,
-	watch_command;
+	info_command, list_command, mount_command, peek_command, pub_command,
+	recv_command, rm_command, send_command, serve_command, stat_command,
+	sub_command, top_command, watch_command;
 
 /* main.c */
 void print_help(const struct command *command, FILE *out);
@@ -87,7 +87,7 @@ bool in_ipcdevfs(const char *path);
 bool listed_name(const char *path, char *name);
 int open_object(const char *path, int flags);
 int make_queue(const char *path, const struct ipcdev_create_queue *attr,
-	       mode_t mode);
+	       mode_t mode, unsigned int publish);
 bool parse_queue_option(const struct command *command, int key,
 			struct ipcdev_create_queue *attr);
 
@@ -99,7 +99,33 @@ struct patience {
 	uint64_t ns;
 };
 
+/* What is to be sent, beside the payloads. */
+struct outbox {
+	const char *path;
+	struct ipcdev_msg msg;
+	struct patience patience;
+	uint64_t count;
+};
+
 enum format { FORMAT_LINES, FORMAT_RAW, FORMAT_JSON };
+
+/**
+ * struct receiving - how messages are received and printed
+ * @path: from where
+ * @format: how they are printed
+ * @patience: for each of them
+ * @count: end after so many
+ * @follow: that the last writer has gone is the end, and no failure
+ * @tell_lost: say how many were dropped
+ */
+struct receiving {
+	const char *path;
+	enum format format;
+	struct patience patience;
+	uint64_t count;
+	bool follow;
+	bool tell_lost;
+};
 
 /* Room for whatever a queue's message may carry. */
 struct inbox {
@@ -113,6 +139,10 @@ struct inbox {
 const struct ipcdev_deadline *deadline(const struct patience *patience,
 				       struct ipcdev_deadline *buf);
 char *read_input(size_t *len);
+int send_all(int fd, struct outbox *outbox, char **words, bool raw);
+bool parse_receive_option(const struct command *command, int key,
+			  struct receiving *how);
+int receive(int fd, const struct receiving *how);
 int inbox_init(struct inbox *inbox, int fd, const char *path);
 struct ipcdev_msg *inbox_empty(struct inbox *inbox);
 void print_message(const struct inbox *inbox, enum format format, bool peeked);

@@ -18,6 +18,8 @@ static const struct command *const commands[] = {
 	&send_command,
 	&recv_command,
 	&peek_command,
+	&pub_command,
+	&sub_command,
 	&call_command,
 	&serve_command,
 	&dump_command,

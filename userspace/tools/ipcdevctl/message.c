@@ -13,28 +13,21 @@ const struct ipcdev_deadline *deadline(const struct patience *patience,
 	return patience->limited ? ipcdev_deadline_in(buf, patience->ns) : NULL;
 }
 
-struct send_wish {
-	const char *path;
-	struct ipcdev_msg msg;
-	struct patience patience;
-	uint64_t count;
-};
-
-static int send_one(int fd, struct send_wish *wish, const char *data,
+static int send_one(int fd, struct outbox *outbox, const char *data,
 		    size_t len)
 {
 	struct ipcdev_deadline buf;
 
 	if (len > UINT32_MAX) {
 		errno = EMSGSIZE;
-		return fail(wish->path, "cannot send");
+		return fail(outbox->path, "cannot send");
 	}
-	wish->msg.data = ipcdev_ptr(data);
-	wish->msg.len = len;
-	for (uint64_t i = 0; i < wish->count; i++)
-		if (ipcdev_queue_send_msg(fd, &wish->msg, 0,
-					  deadline(&wish->patience, &buf)))
-			return fail(wish->path, "cannot send");
+	outbox->msg.data = ipcdev_ptr(data);
+	outbox->msg.len = len;
+	for (uint64_t i = 0; i < outbox->count; i++)
+		if (ipcdev_queue_send_msg(fd, &outbox->msg, 0,
+					  deadline(&outbox->patience, &buf)))
+			return fail(outbox->path, "cannot send");
 	return STATUS_OK;
 }
 
@@ -64,7 +57,7 @@ char *read_input(size_t *len)
 }
 
 /* All of standard input, or a line of it, is a message. */
-static int send_input(int fd, struct send_wish *wish, bool raw)
+static int send_input(int fd, struct outbox *outbox, bool raw)
 {
 	char *data = NULL;
 	size_t size = 0;
@@ -72,13 +65,13 @@ static int send_input(int fd, struct send_wish *wish, bool raw)
 	ssize_t len;
 
 	while (!status && !raw && (len = getline(&data, &size, stdin)) > 0)
-		status = send_one(fd, wish, data,
+		status = send_one(fd, outbox, data,
 				  len - (data[len - 1] == '\n'));
 
 	if (raw) {
 		data = read_input(&size);
 		if (data)
-			status = send_one(fd, wish, data, size);
+			status = send_one(fd, outbox, data, size);
 		else
 			status = fail("standard input", "cannot read");
 	} else if (ferror(stdin)) {
@@ -88,29 +81,41 @@ static int send_input(int fd, struct send_wish *wish, bool raw)
 	return status;
 }
 
+/* Each of @words, or else standard input. */
+int send_all(int fd, struct outbox *outbox, char **words, bool raw)
+{
+	int status = STATUS_OK;
+
+	if (!*words)
+		return send_input(fd, outbox, raw);
+	for (; *words && !status; words++)
+		status = send_one(fd, outbox, *words, strlen(*words));
+	return status;
+}
+
 static int send_run(const struct command *self, int argc, char **argv)
 {
-	struct send_wish wish = {
+	struct outbox outbox = {
 		.count = 1,
 	};
-	int status = STATUS_OK, key, fd;
 	bool raw = false;
+	int key, fd;
 
 	while ((key = next_option(self, argc, argv)) != -1) {
 		switch (key) {
 		case 'p':
-			wish.msg.prio = parse_number(self, optarg,
+			outbox.msg.prio = parse_number(self, optarg,
 						     IPCDEV_PRIO_MAX);
 			break;
 		case 't':
-			wish.msg.tag = parse_number(self, optarg, UINT64_MAX);
+			outbox.msg.tag = parse_number(self, optarg, UINT64_MAX);
 			break;
 		case 'T':
-			wish.patience.limited = true;
-			wish.patience.ns = parse_duration(self, optarg);
+			outbox.patience.limited = true;
+			outbox.patience.ns = parse_duration(self, optarg);
 			break;
 		case 'n':
-			wish.count = parse_number(self, optarg, UINT64_MAX);
+			outbox.count = parse_number(self, optarg, UINT64_MAX);
 			break;
 		case 'r':
 			raw = true;
@@ -118,18 +123,14 @@ static int send_run(const struct command *self, int argc, char **argv)
 		}
 	}
 	expect_operands(self, argc, 1, -1);
-	wish.path = name_path(argv[optind++]);
+	outbox.path = name_path(argv[optind++]);
 	if (raw && optind < argc)
 		usage(self, "--raw is for standard input", argv[optind]);
 
-	fd = open_object(wish.path, O_WRONLY);
+	fd = open_object(outbox.path, O_WRONLY);
 	if (fd < 0)
 		return STATUS_FAILED;
-	if (optind == argc)
-		return send_input(fd, &wish, raw);
-	for (; optind < argc && !status; optind++)
-		status = send_one(fd, &wish, argv[optind], strlen(argv[optind]));
-	return status;
+	return send_all(fd, &outbox, argv + optind, raw);
 }
 
 static const struct option_info send_options[] = {
@@ -235,61 +236,72 @@ void print_message(const struct inbox *inbox, enum format format, bool peeked)
 	fflush(stdout);
 }
 
-static int recv_run(const struct command *self, int argc, char **argv)
+/* Sees to an option that says how to receive; false if it is none. */
+bool parse_receive_option(const struct command *command, int key,
+			  struct receiving *how)
 {
-	enum format format = FORMAT_LINES;
-	struct patience patience = { 0 };
-	struct ipcdev_deadline buf;
-	bool follow = false;
-	struct inbox inbox;
-	uint64_t count = 0;
-	const char *path;
-	int key, fd;
-
-	while ((key = next_option(self, argc, argv)) != -1) {
-		switch (key) {
-		case 'f':
-			follow = true;
-			break;
-		case 'n':
-			count = parse_number(self, optarg, UINT64_MAX);
-			if (!count)
-				usage(self, "a count of nothing", optarg);
-			break;
-		case 'T':
-			patience.limited = true;
-			patience.ns = parse_duration(self, optarg);
-			break;
-		case 'r':
-			format = FORMAT_RAW;
-			break;
-		case 'j':
-			format = FORMAT_JSON;
-			break;
-		}
+	switch (key) {
+	case 'n':
+		how->count = parse_number(command, optarg, UINT64_MAX);
+		if (!how->count)
+			usage(command, "a count of nothing", optarg);
+		return true;
+	case 'T':
+		how->patience.limited = true;
+		how->patience.ns = parse_duration(command, optarg);
+		return true;
+	case 'r':
+		how->format = FORMAT_RAW;
+		return true;
+	case 'j':
+		how->format = FORMAT_JSON;
+		return true;
 	}
-	expect_operands(self, argc, 1, 1);
-	path = name_path(argv[optind]);
-	if (!count)
-		count = follow ? UINT64_MAX : 1;
+	return false;
+}
 
-	fd = open_object(path, O_RDONLY);
-	if (fd < 0 || inbox_init(&inbox, fd, path))
+int receive(int fd, const struct receiving *how)
+{
+	struct ipcdev_deadline buf;
+	struct inbox inbox;
+
+	if (inbox_init(&inbox, fd, how->path))
 		return STATUS_FAILED;
-	while (count--) {
+	for (uint64_t i = 0; i < how->count; i++) {
 		if (ipcdev_queue_recv_msg(fd, inbox_empty(&inbox), 0,
-					  deadline(&patience, &buf))) {
-			if (errno == EPIPE && follow)
+					  deadline(&how->patience, &buf))) {
+			if (errno == EPIPE && how->follow)
 				break;
-			return fail(path, "cannot receive");
+			return fail(how->path, "cannot receive");
 		}
-		for (unsigned int i = 0; i < inbox.msg.fd_count; i++)
-			close(inbox.fds[i]);
-		print_message(&inbox, format, false);
+		for (unsigned int k = 0; k < inbox.msg.fd_count; k++)
+			close(inbox.fds[k]);
+		if (inbox.msg.lost && how->tell_lost)
+			fprintf(stderr, "%s: lost %u messages\n", how->path,
+				inbox.msg.lost);
+		print_message(&inbox, how->format, false);
 		if (ferror(stdout))
 			break;
 	}
 	return STATUS_OK;
+}
+
+static int recv_run(const struct command *self, int argc, char **argv)
+{
+	struct receiving how = { 0 };
+	int key, fd;
+
+	while ((key = next_option(self, argc, argv)) != -1) {
+		if (!parse_receive_option(self, key, &how))
+			how.follow = true;
+	}
+	expect_operands(self, argc, 1, 1);
+	how.path = name_path(argv[optind]);
+	if (!how.count)
+		how.count = how.follow ? UINT64_MAX : 1;
+
+	fd = open_object(how.path, O_RDONLY);
+	return fd < 0 ? STATUS_FAILED : receive(fd, &how);
 }
 
 static const struct option_info recv_options[] = {

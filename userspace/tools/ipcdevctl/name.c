@@ -212,13 +212,14 @@ static int make_object(const struct wish *wish)
 }
 
 int make_queue(const char *path, const struct ipcdev_create_queue *attr,
-	       mode_t mode)
+	       mode_t mode, unsigned int publish)
 {
 	struct wish wish = {
 		.path = path,
 		.queue = true,
 		.attr = *attr,
 		.mode = mode,
+		.publish = publish,
 	};
 
 	return make_object(&wish);
@@ -251,6 +252,12 @@ bool parse_queue_option(const struct command *command, int key,
 		return true;
 	case 'r':
 		attr->flags |= IPCDEV_QUEUE_SCHED;
+		return true;
+	case 'B':
+		attr->flags |= IPCDEV_QUEUE_BROADCAST;
+		return true;
+	case 'H':
+		attr->history = parse_number(command, optarg, UINT32_MAX);
 		return true;
 	}
 	return false;
@@ -322,6 +329,8 @@ static int create_run(const struct command *self, int argc, char **argv)
 		usage(self, "--size is for buffers", NULL);
 	if (!wish.queue && wish.queue_only)
 		usage(self, "that option is for queues", NULL);
+	if (wish.attr.history && !(wish.attr.flags & IPCDEV_QUEUE_BROADCAST))
+		usage(self, "--history is for --broadcast", NULL);
 	if (!wish.queue && !wish.size)
 		usage(self, "a buffer needs a --size", NULL);
 	argv += optind + 1;
@@ -344,6 +353,8 @@ static const struct option_info create_options[] = {
 	{ 'c', "creds", NULL, "queue: messages carry pid, uid and gid" },
 	{ 't', "time", NULL, "queue: messages carry the time of their sending" },
 	{ 'r', "sched", NULL, "queue: real-time senders come first" },
+	{ 'B', "broadcast", NULL, "queue: every receiver gets every message" },
+	{ 'H', "history", "N", "and the last N are kept for those to come (0)" },
 	{ 'm', "mode", "MODE", "permissions of the name (600)" },
 	{ 'p', "persistent", NULL, "stay until removed, and do not wait" },
 	{ 0 }

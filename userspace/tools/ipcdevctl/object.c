@@ -87,6 +87,7 @@ static const struct {
 	{ IPCDEV_STAT_CREDS, "creds" },
 	{ IPCDEV_STAT_TIME, "time" },
 	{ IPCDEV_STAT_SCHED, "sched" },
+	{ IPCDEV_STAT_BROADCAST, "broadcast" },
 };
 
 #define FLAGS (sizeof(flags) / sizeof(*flags))
@@ -117,6 +118,7 @@ static const struct number {
 	{ "sent_bytes", "bytes in them", QUEUE, true, AT(sent_bytes) },
 	{ "received", "messages delivered", QUEUE, true, AT(received) },
 	{ "received_bytes", "bytes in them", QUEUE, true, AT(received_bytes) },
+	{ "history", "messages kept for receivers to come", QUEUE, false, AT(history) },
 	{ "dropped", "messages dropped when full", QUEUE, true, AT(dropped) },
 	{ "returned", "messages put back by receivers", QUEUE, true, AT(returned) },
 	{ "send_waits", "times that a sender slept", QUEUE, true, AT(send_waits) },
@@ -187,7 +189,7 @@ static const char *contents(const struct ipcdev_stat *stat, char *buf,
 
 static const char *flag_letters(const struct ipcdev_stat *stat)
 {
-	static char letters[7];
+	static char letters[8];
 	char *end = letters;
 
 	if (stat->flags & IPCDEV_STAT_PERSISTENT)
@@ -202,6 +204,8 @@ static const char *flag_letters(const struct ipcdev_stat *stat)
 		*end++ = 't';
 	if (stat->flags & IPCDEV_STAT_SCHED)
 		*end++ = 'r';
+	if (stat->flags & IPCDEV_STAT_BROADCAST)
+		*end++ = 'b';
 	if (end == letters)
 		*end++ = '-';
 	*end = '\0';
@@ -266,7 +270,8 @@ const struct command list_command = {
 	.name = "ls",
 	.args = "",
 	.summary = "list the live objects: yours, or as root everybody's",
-	.details = "FLAGS: p persistent, s sealed, d drops the oldest, c creds, t time.",
+	.details = "FLAGS: p persistent, s sealed, d drops the oldest, c creds, t time,\n"
+"r real-time senders first, b broadcast.",
 	.options = json_options,
 	.run = list_run,
 };
