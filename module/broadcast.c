@@ -488,7 +488,7 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 			goto err;
 		ret = wait_for_message(b, c, t, deadline);
 		if (likely(!ret) && unlikely(!fits(t->w.msg, room))) {
-			tell_need(t->w.msg, room);
+			note_need(t->w.msg, room);
 			put_back(b, c, t);
 			return ERR_PTR(-EMSGSIZE);
 		}
@@ -498,7 +498,7 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 		goto err;
 	}
 	if (unlikely(!fits(msg, room))) {
-		tell_need(msg, room);
+		note_need(msg, room);
 		ret = -EMSGSIZE;
 		goto err;
 	}
@@ -548,21 +548,24 @@ int ipcdev_broadcast_recv(struct ipcdev_handle *h, struct ipcdev_msg *um,
 {
 	struct ipcdev_broadcast *b = to_broadcast(to_queue(h->obj));
 	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_room room __uninitialized;
 	struct ipcdev_ticket *t;
 	int ret;
 
-	ret = recv_begin(um, &payload, &room);
+	ret = recv_begin(um, &payload, &pieces, &room);
 	if (ret)
 		return ret;
 	t = take_ticket(b, &h->cursor, &room, deadline);
 	if (IS_ERR(t)) {
-		ret = recv_failed(PTR_ERR(t), um, &room, uout, usize);
+		ret = PTR_ERR(t);
+		if (ret == -EMSGSIZE)
+			ret = ipcdev_queue_tell_need(&room, uout);
 	} else {
 		ret = deliver(t->w.msg, &payload, um, t->lost, uout, usize);
 		ret = finish(b, &h->cursor, t, ret);
 	}
-	ipcdev_payload_release(&payload);
+	ipcdev_payload_release(&payload, &pieces);
 	return ret;
 }
 

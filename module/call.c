@@ -74,8 +74,8 @@ static void gone_add(struct ipcdev_queue *q, struct ipcdev_message *msg, struct 
 	q->gone_bytes += held_bytes(msg);
 }
 
-static void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,
-			struct ipcdev_message *msg)
+static __always_inline void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,
+					struct ipcdev_message *msg)
 {
 	rb_erase(&msg->node, &h->calls);
 	if (!msg->caller)
@@ -132,6 +132,49 @@ struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
 	return ipcdev_waiter_finish(w, result);
 }
 
+static void hold(struct ipcdev_queue *q, struct ipcdev_message *msg, struct ipcdev_handle *h)
+{
+	msg->state = IPCDEV_HELD;
+	msg->server = h;
+	rb_add(&msg->node, &h->calls, token_less);
+	q->calls++;
+}
+
+/*
+ * ipcdev_call_delivered() where somebody has gone, or nobody can answer. Called with
+ * the lock, returns without it.
+ */
+static noinline void delivered_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				       struct ipcdev_handle *h)
+	__releases(&q->obj.lock)
+{
+	struct task_struct *task = NULL;
+	__poll_t events = 0;
+	LIST_HEAD(done);
+
+	if (h) {
+		hold(q, msg, h);
+		if (!msg->caller) {
+			held_orphan(q, h, msg, &done);
+			events |= EPOLLPRI;
+		}
+	} else if (msg->caller) {
+		task = ipcdev_call_end(msg, -EPIPE);
+	} else {
+		msg->call = false;
+		list_add(&msg->list, &done);
+	}
+	if (ipcdev_writers_gone(&q->obj) && ipcdev_queue_drained(q))
+		events |= EPOLLHUP;
+	spin_unlock(&q->obj.lock);
+
+	if (events)
+		ipcdev_notify(&q->obj, events);
+	discard_list(q, &done);
+	if (task)
+		ipcdev_waiter_wake(task);
+}
+
 /**
  * ipcdev_call_delivered - a call has been received
  * @q: the queue
@@ -142,10 +185,7 @@ struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
 void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
 			   struct ipcdev_handle *h)
 {
-	struct task_struct *task = NULL;
 	bool laden = msg->cargo;
-	__poll_t events = 0;
-	LIST_HEAD(done);
 
 	/*
 	 * The server has what came with the request; nothing keeps it open here until
@@ -161,30 +201,12 @@ void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
 		q->laden--;
 	q->received++;
 	q->received_bytes += msg->len;
-	if (likely(h)) {
-		msg->state = IPCDEV_HELD;
-		msg->server = h;
-		rb_add(&msg->node, &h->calls, token_less);
-		q->calls++;
-		if (unlikely(!msg->caller)) {
-			held_orphan(q, h, msg, &done);
-			events |= EPOLLPRI;
-		}
-	} else if (msg->caller) {
-		task = ipcdev_call_end(msg, -EPIPE);
-	} else {
-		msg->call = false;
-		list_add(&msg->list, &done);
+	if (unlikely(!h || !msg->caller || ipcdev_writers_gone(&q->obj))) {
+		delivered_checked(q, msg, h);
+		return;
 	}
-	if (unlikely(ipcdev_writers_gone(&q->obj)) && ipcdev_queue_drained(q))
-		events |= EPOLLHUP;
+	hold(q, msg, h);
 	spin_unlock(&q->obj.lock);
-
-	if (unlikely(events))
-		ipcdev_notify(&q->obj, events);
-	discard_list(q, &done);
-	if (unlikely(task))
-		ipcdev_waiter_wake(task);
 }
 
 /**
@@ -306,24 +328,26 @@ static __always_inline int reply_deliver(const struct ipcdev_message *msg,
 	};
 
 	if (unlikely(!fits(msg, &room))) {
-		um->len = msg->len;
-		um->fd_count = ipcdev_cargo_fds(msg);
-		um->slice_count = ipcdev_cargo_slices(msg);
-		return ipcdev_args_put(um, sizeof(*um), uout, usize) ?: -EMSGSIZE;
+		note_need(msg, &room);
+		return ipcdev_queue_tell_need(&room, uout);
 	}
 	return deliver(msg, payload, um, msg->lost, uout, usize);
 }
 
-/* Both messages have the same size, and the structure's size tells it. */
+/*
+ * Both messages have the same size, and the structure's size tells it. Of one of them,
+ * at the offset @results in our structure, the results need not be read.
+ */
 static __always_inline int call_args_get(struct ipcdev_call *args, void __user *uarg,
-					 size_t usize, size_t *msize)
+					 size_t usize, size_t results, size_t *msize)
 {
 	const size_t head = offsetof(struct ipcdev_call, request);
 	int ret;
 
 	*msize = sizeof(args->request);
 	if (likely(usize == sizeof(*args)))
-		return ipcdev_args_get(args, sizeof(*args), uarg, usize);
+		return ipcdev_args_get_but(args, sizeof(*args), uarg, usize,
+					   MSG_RESULTS << results / sizeof(u64));
 	/* A reply without its results is none. */
 	if (usize < IPCDEV_CALL_SIZE_VER0 || (usize - head) % 16)
 		return -EINVAL;
@@ -341,46 +365,48 @@ static __always_inline int call_args_get(struct ipcdev_call *args, void __user *
 long ipcdev_call(struct file *file, void __user *uarg, size_t usize)
 {
 	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_handle *h = ipcdev_handle(file);
 	struct ipcdev_call args __uninitialized;
 	struct ipcdev_waiter w __uninitialized;
-	struct ipcdev_deadline deadline;
+	struct ipcdev_deadline deadline __uninitialized;
 	size_t msize;
 	int ret;
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
-	ret = call_args_get(&args, uarg, usize, &msize);
+	ret = call_args_get(&args, uarg, usize, offsetof(struct ipcdev_call, reply), &msize);
 	if (ret)
 		return ret;
-	if ((args.flags & ~WAIT_FLAGS) || args.reserved ||
-	    (args.reply.flags & ~(RECV_FLAGS | TOLD_FLAGS)))
+	if ((args.flags & ~WAIT_FLAGS) || args.reserved || !recv_check(&args.reply))
 		return -EINVAL;
 	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
 	if (!ret)
 		ret = send_check(&args.request);
 	if (!ret)
-		ret = ipcdev_payload_import(&payload, &args.reply, ITER_DEST);
+		ret = ipcdev_payload_import(&payload, &pieces, &args.reply, ITER_DEST);
 	if (ret)
 		return ret;
 
 	w.msg = NULL;
 	ret = call_wait(h, &args.request, &deadline, &w);
-	if (likely(!ret))
+	if (likely(!ret)) {
 		ret = reply_deliver(w.msg, &payload, &args.reply,
 				    uarg + offsetof(struct ipcdev_call, request) + msize, msize);
-	if (likely(w.msg))
+		message_put(to_queue(h->obj), w.msg);
+	} else if (w.msg) {
 		ipcdev_queue_discard(to_queue(h->obj), w.msg);
-	ipcdev_payload_release(&payload);
+	}
+	ipcdev_payload_release(&payload, &pieces);
 	return ret;
 }
 
 /* The server's side. */
 
-static int reply_check(const struct ipcdev_msg *um)
+static __always_inline int reply_check(const struct ipcdev_msg *um)
 {
-	if (!um->token || um->flags || um->prio || um->time_ns || um->pid || um->uid || um->gid ||
-	    um->lost || um->sched_policy || um->sched_prio)
+	if (um->flags || um->prio || um->time_ns || um->pid || um->uid || um->gid || um->lost ||
+	    um->sched_policy || um->sched_prio)
 		return -EINVAL;
 	if (um->error > IPCDEV_ERROR_MAX || um->fd_count > IPCDEV_FDS_MAX ||
 	    um->slice_count > IPCDEV_SLICES_MAX)
@@ -395,7 +421,8 @@ static int reply_check(const struct ipcdev_msg *um)
  * caller has given up is forgotten now that the server learns of it. @in_use says
  * that the message must not be written to.
  */
-static struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token, bool *in_use)
+static __always_inline struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token,
+						    bool *in_use)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *done = NULL;
@@ -472,6 +499,7 @@ static __always_inline int answer(struct ipcdev_handle *h, struct ipcdev_message
 static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcdev_msg *um)
 {
 	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *msg, *reply;
 	bool in_use;
@@ -481,7 +509,7 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 	ret = reply_check(um);
 	if (ret)
 		return ret;
-	ret = ipcdev_payload_import(&payload, um, ITER_SOURCE);
+	ret = ipcdev_payload_import(&payload, &pieces, um, ITER_SOURCE);
 	if (ret)
 		return ret;
 	ret = -EMSGSIZE;
@@ -499,7 +527,7 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 	ret = reply ? message_load(h, reply, um, &payload) : -ENOMEM;
 	ret = answer(h, msg, reply, ret);
 out:
-	ipcdev_payload_release(&payload);
+	ipcdev_payload_release(&payload, &pieces);
 	return ret;
 }
 
@@ -584,6 +612,8 @@ long ipcdev_reply(struct file *file, void __user *uarg, size_t usize)
 		return args.msg.token ? reply_ask(h, args.msg.token) :
 					reply_ask_gone(h, uarg + at);
 	}
+	if (!args.msg.token)
+		return -EINVAL;
 	return reply_send(h, &args.msg);
 }
 
@@ -608,17 +638,16 @@ long ipcdev_reply_recv(struct file *file, void __user *uarg, size_t usize)
 	void __user *urequest = uarg + offsetof(struct ipcdev_call, request);
 	struct ipcdev_handle *h = ipcdev_handle(file);
 	struct ipcdev_call args __uninitialized;
-	struct ipcdev_deadline deadline;
+	struct ipcdev_deadline deadline __uninitialized;
 	size_t msize;
 	int ret;
 
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
-	ret = call_args_get(&args, uarg, usize, &msize);
+	ret = call_args_get(&args, uarg, usize, offsetof(struct ipcdev_call, request), &msize);
 	if (ret)
 		return ret;
-	if ((args.flags & ~WAIT_FLAGS) || args.reserved ||
-	    (args.request.flags & ~(RECV_FLAGS | TOLD_FLAGS)))
+	if ((args.flags & ~WAIT_FLAGS) || args.reserved || !recv_check(&args.request))
 		return -EINVAL;
 	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
 	if (ret)

@@ -9,6 +9,7 @@
 #include <linux/poll.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -344,10 +345,58 @@ u64 ipcdev_time_to_caller(u64 ns);
 
 #define IPCDEV_PENDING	1
 
-void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list);
-struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result);
-struct task_struct *ipcdev_waiter_finish(struct ipcdev_waiter *w, int result);
-void ipcdev_waiter_wake(struct task_struct *task);
+/**
+ * ipcdev_waiter_add - get in line
+ * @w: on the caller's stack; its @msg is the caller's
+ * @list: under the object's lock
+ */
+static inline void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list)
+{
+	w->task = current;
+	w->result = IPCDEV_PENDING;
+	list_add_tail(&w->node, list);
+}
+
+/**
+ * ipcdev_waiter_finish - end the sleep of one that is on no list, under the object's lock
+ * @w: out of reach afterwards
+ * @result: 0 or an errno
+ *
+ * Return: the task, for ipcdev_waiter_wake().
+ */
+static inline struct task_struct *ipcdev_waiter_finish(struct ipcdev_waiter *w, int result)
+{
+	struct task_struct *task = w->task;
+
+	get_task_struct(task);
+	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
+	smp_store_release(&w->result, result);
+	return task;
+}
+
+/**
+ * ipcdev_waiter_settle - the same for one that is on a list
+ * @w: off it and out of reach afterwards
+ * @result: 0 or an errno
+ *
+ * Return: the task, for ipcdev_waiter_wake().
+ */
+static inline struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result)
+{
+	list_del(&w->node);
+	return ipcdev_waiter_finish(w, result);
+}
+
+/**
+ * ipcdev_waiter_wake - wake who was settled
+ * @task: from ipcdev_waiter_settle()
+ */
+static inline void ipcdev_waiter_wake(struct task_struct *task)
+{
+	wake_up_process(task);
+	put_task_struct(task);
+}
+
 int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d);
 int ipcdev_sleep(const struct ipcdev_deadline *d);
 
@@ -376,10 +425,11 @@ static inline int ipcdev_cmd_size(unsigned int cmd, size_t *usize)
  * The caller's structure may be shorter or longer than ours. Equal sizes, the
  * rule, are copied word by word with a count that the compiler knows: all our
  * structures consist of whole words, and for a dozen of them that costs a third
- * of a call of copy_from_user().
+ * of a call of copy_from_user(). The words in the mask @skip, which are those of
+ * results, may be left out then.
  */
-static __always_inline int ipcdev_args_get(void *args, size_t ksize, const void __user *uarg,
-					   size_t usize)
+static __always_inline int ipcdev_args_get_but(void *args, size_t ksize,
+					       const void __user *uarg, size_t usize, u64 skip)
 {
 	const u64 __user *uword = uarg;
 	u64 *word = args;
@@ -394,14 +444,22 @@ static __always_inline int ipcdev_args_get(void *args, size_t ksize, const void 
 #ifndef __clang__	/* which cannot unroll what may jump to a fault */
 #pragma GCC unroll 32
 #endif
-	for (i = 0; i < ksize / sizeof(*word); i++)
-		unsafe_get_user(word[i], uword + i, fault);
+	for (i = 0; i < ksize / sizeof(*word); i++) {
+		if (!(skip & BIT_ULL(i)))
+			unsafe_get_user(word[i], uword + i, fault);
+	}
 	user_read_access_end();
 	return 0;
 
 fault:
 	user_read_access_end();
 	return -EFAULT;
+}
+
+static __always_inline int ipcdev_args_get(void *args, size_t ksize, const void __user *uarg,
+					   size_t usize)
+{
+	return ipcdev_args_get_but(args, ksize, uarg, usize, 0);
 }
 
 static __always_inline int ipcdev_words_put(const void *args, size_t ksize, void __user *uarg)

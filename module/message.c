@@ -24,18 +24,6 @@
 static struct kmem_cache *slots;
 
 /**
- * ipcdev_message_room - bytes behind the header that a message needs
- * @len: bytes of payload
- * @items: descriptors and slices
- */
-size_t ipcdev_message_room(size_t len, u32 items)
-{
-	struct ipcdev_cargo *cargo;
-
-	return items ? ALIGN(len, 8) + struct_size(cargo, items, items) : len;
-}
-
-/**
  * ipcdev_message_alloc - memory for a message
  * @room: from ipcdev_message_room()
  *
@@ -102,42 +90,42 @@ void ipcdev_message_free(struct ipcdev_message *msg)
 }
 
 /**
- * ipcdev_payload_import_iov - ipcdev_payload_import() of a payload in pieces
- * @p: the result
+ * ipcdev_pieces_import - where the caller's message lies that is in pieces
+ * @pieces: the result; its @iov is for kfree()
  * @um: the caller's
- * @direction: as there
+ * @direction: ITER_SOURCE to send it, ITER_DEST to receive it
  */
-int ipcdev_payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg *um,
-			      int direction)
+int ipcdev_pieces_import(struct ipcdev_pieces *pieces, const struct ipcdev_msg *um, int direction)
 {
 	const struct ipcdev_iovec __user *uiov = u64_to_user_ptr(um->data);
 	struct ipcdev_iovec piece;
+	struct iovec *iov;
+	size_t len = 0;
 	int ret;
 	u32 i;
 
 	if (um->iov_count > IPCDEV_IOV_MAX)
 		return -EINVAL;
-	p->iov = kmalloc_array(um->iov_count, sizeof(*p->iov), IPCDEV_GFP);
-	if (!p->iov)
+	iov = kmalloc_array(um->iov_count, sizeof(*iov), IPCDEV_GFP);
+	if (!iov)
 		return -ENOMEM;
-	p->len = 0;
 	for (i = 0; i < um->iov_count; i++) {
 		ret = -EFAULT;
 		if (copy_from_user(&piece, uiov + i, sizeof(piece)))
 			goto err;
 		ret = -EINVAL;
-		if (piece.len > MAX_RW_COUNT - p->len)
+		if (piece.len > MAX_RW_COUNT - len)
 			goto err;
-		p->len += piece.len;
-		p->iov[i].iov_base = u64_to_user_ptr(piece.base);
-		p->iov[i].iov_len = piece.len;
+		len += piece.len;
+		iov[i].iov_base = u64_to_user_ptr(piece.base);
+		iov[i].iov_len = piece.len;
 	}
-	iov_iter_init(&p->own_iter, direction, p->iov, um->iov_count, p->len);
-	p->iter = &p->own_iter;
+	iov_iter_init(&pieces->iter, direction, iov, um->iov_count, len);
+	pieces->iov = iov;
 	return 0;
 
 err:
-	kfree(p->iov);
+	kfree(iov);
 	return ret;
 }
 

@@ -4,6 +4,7 @@
 
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/overflow.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -144,14 +145,22 @@ static inline u32 ipcdev_message_prio(const struct ipcdev_message *msg)
  * @base: where it lies, if it is in one piece
  * @len: how much there is
  * @iter: all pieces, if it is in several; else NULL
- * @own_iter: what @iter points to if ipcdev_payload_import() made it
- * @iov: what that refers to
  */
 struct ipcdev_payload {
 	void __user *base;
 	size_t len;
 	struct iov_iter *iter;
-	struct iov_iter own_iter;
+};
+
+/**
+ * struct ipcdev_pieces - what the @iter of a payload is made of
+ * @iter: that
+ * @iov: what it refers to
+ *
+ * It is apart so that a payload in one piece, the rule, can be in registers.
+ */
+struct ipcdev_pieces {
+	struct iov_iter iter;
 	struct iovec *iov;
 };
 
@@ -175,31 +184,39 @@ static inline u32 ipcdev_cargo_slices(const struct ipcdev_message *msg)
 	return msg->cargo ? msg->cargo->slices : 0;
 }
 
-int ipcdev_payload_import_iov(struct ipcdev_payload *p, const struct ipcdev_msg *um,
-			      int direction);
+int ipcdev_pieces_import(struct ipcdev_pieces *pieces, const struct ipcdev_msg *um, int direction);
 
 /**
  * ipcdev_payload_import - where the caller's message lies
  * @p: the result, for ipcdev_payload_release()
+ * @pieces: of it, if it has several
  * @um: the caller's
  * @direction: ITER_SOURCE to send it, ITER_DEST to receive it
  */
-static inline int ipcdev_payload_import(struct ipcdev_payload *p, const struct ipcdev_msg *um,
-					int direction)
+static __always_inline int ipcdev_payload_import(struct ipcdev_payload *p,
+						 struct ipcdev_pieces *pieces,
+						 const struct ipcdev_msg *um, int direction)
 {
+	int ret;
+
 	p->iter = NULL;
-	p->iov = NULL;
-	if (unlikely(um->iov_count))
-		return ipcdev_payload_import_iov(p, um, direction);
 	p->base = u64_to_user_ptr(um->data);
 	p->len = um->len;
+	if (unlikely(um->iov_count)) {
+		ret = ipcdev_pieces_import(pieces, um, direction);
+		if (ret)
+			return ret;
+		p->iter = &pieces->iter;
+		p->len = iov_iter_count(p->iter);
+	}
 	return 0;
 }
 
-static inline void ipcdev_payload_release(struct ipcdev_payload *p)
+static __always_inline void ipcdev_payload_release(const struct ipcdev_payload *p,
+						   const struct ipcdev_pieces *pieces)
 {
-	if (unlikely(p->iov))
-		kfree(p->iov);
+	if (unlikely(p->iter))
+		kfree(pieces->iov);
 }
 
 /**
@@ -210,7 +227,6 @@ static inline void ipcdev_payload_release(struct ipcdev_payload *p)
 static __always_inline void ipcdev_payload_from_iter(struct ipcdev_payload *p,
 						     struct iov_iter *iter)
 {
-	p->iov = NULL;
 	p->len = iov_iter_count(iter);
 	p->iter = iter;
 	if (likely(iter_is_ubuf(iter))) {
@@ -311,7 +327,18 @@ static __always_inline int ipcdev_message_copy_out(const struct ipcdev_message *
 	return ipcdev_copy_out(p->base, msg->data, msg->len);
 }
 
-size_t ipcdev_message_room(size_t len, u32 items);
+/**
+ * ipcdev_message_room - bytes behind the header that a message needs
+ * @len: bytes of payload
+ * @items: descriptors and slices
+ */
+static inline size_t ipcdev_message_room(size_t len, u32 items)
+{
+	struct ipcdev_cargo *cargo;
+
+	return items ? ALIGN(len, 8) + struct_size(cargo, items, items) : len;
+}
+
 struct ipcdev_message *ipcdev_message_alloc(size_t room);
 void ipcdev_message_free(struct ipcdev_message *msg);
 void ipcdev_message_strip(struct ipcdev_message *msg);

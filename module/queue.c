@@ -407,7 +407,7 @@ struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
 					 const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock)
 {
-	struct ipcdev_waiter w = {};
+	struct ipcdev_waiter w __uninitialized;
 	int ret;
 
 	if (ipcdev_writers_gone(&q->obj) && !q->taken) {
@@ -438,6 +438,15 @@ struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
 	return w.result ? ERR_PTR(w.result) : w.msg;
 }
 
+/* What a receiver without room is told. */
+int ipcdev_queue_tell_need(const struct ipcdev_room *room, struct ipcdev_msg __user *out)
+{
+	if (put_user((u32)room->len, &out->len) || put_user(room->fds, &out->fd_count) ||
+	    put_user(room->slices, &out->slice_count))
+		return -EFAULT;
+	return -EMSGSIZE;
+}
+
 /* The rare case of deliver(), out of its way. */
 int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
 			       u32 lost, void __user *uout, size_t usize)
@@ -449,7 +458,7 @@ int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_m
 	ret = ipcdev_cargo_deliver(msg->cargo, um, &delivery);
 	if (ret)
 		return ret;
-	ret = tell_user(msg, um, lost, uout, usize);
+	ret = tell_user(msg, um, um->fd_count, um->slice_count, lost, uout, usize);
 	if (unlikely(ret))
 		ipcdev_cargo_undo(&delivery);
 	return ret;
@@ -486,34 +495,34 @@ static void unpin(struct ipcdev_queue *q, struct ipcdev_message *msg)
 static int peek(struct ipcdev_handle *h, u32 position, struct ipcdev_msg *um,
 		void __user *uout, size_t usize)
 {
-	struct ipcdev_payload payload;
+	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_message *msg;
+	struct ipcdev_room need;
 	int ret;
 
-	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
-		return -EINVAL;
-	ret = ipcdev_payload_import(&payload, um, ITER_DEST);
+	ret = ipcdev_payload_import(&payload, &pieces, um, ITER_DEST);
 	if (ret)
 		return ret;
 	ret = -EAGAIN;
 	msg = pin(h, position);
 	if (!msg)
 		goto out;
-	um->fd_count = ipcdev_cargo_fds(msg);
-	um->slice_count = ipcdev_cargo_slices(msg);
+	note_need(msg, &need);
 	if (msg->len > payload.len) {
-		ret = -EMSGSIZE;
-		um->len = msg->len;
+		ret = ipcdev_queue_tell_need(&need, uout);
 	} else {
 		ret = ipcdev_message_copy_out(msg, &payload);
 		tell(msg, um, 0);
 		um->token = 0;
+		um->fd_count = need.fds;
+		um->slice_count = need.slices;
+		if (!ret)
+			ret = ipcdev_args_put(um, sizeof(*um), uout, usize);
 	}
-	if (ret != -EFAULT && ipcdev_args_put(um, sizeof(*um), uout, usize))
-		ret = -EFAULT;
 	unpin(to_queue(h->obj), msg);
 out:
-	ipcdev_payload_release(&payload);
+	ipcdev_payload_release(&payload, &pieces);
 	return ret;
 }
 
@@ -521,7 +530,7 @@ out:
 
 static long ioctl_send(struct file *file, void __user *uarg, size_t usize)
 {
-	struct ipcdev_deadline deadline;
+	struct ipcdev_deadline deadline __uninitialized;
 	struct ipcdev_transfer args __uninitialized;
 	int ret;
 
@@ -542,7 +551,7 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 {
 	const size_t head = offsetof(struct ipcdev_transfer, msg);
 	struct ipcdev_handle *h = ipcdev_handle(file);
-	struct ipcdev_deadline deadline;
+	struct ipcdev_deadline deadline __uninitialized;
 	struct ipcdev_transfer args __uninitialized;
 	int ret;
 
@@ -551,10 +560,11 @@ static long ioctl_recv(struct file *file, void __user *uarg, size_t usize)
 	/* A message without its results is not received. */
 	if (usize < IPCDEV_TRANSFER_SIZE_VER0)
 		return -EINVAL;
-	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	ret = ipcdev_args_get_but(&args, sizeof(args), uarg, usize,
+				  MSG_RESULTS << head / sizeof(u64));
 	if (ret)
 		return ret;
-	if (args.flags & ~(WAIT_FLAGS | IPCDEV_PEEK))
+	if ((args.flags & ~(WAIT_FLAGS | IPCDEV_PEEK)) || !recv_check(&args.msg))
 		return -EINVAL;
 	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
 	if (ret)
@@ -600,8 +610,10 @@ static __always_inline long ioctl_batch(struct file *file, void __user *uarg, si
 			break;
 		if (send)
 			ret = send_one(h, &um, &deadline);
-		else
+		else if (recv_check(&um))
 			ret = queue_recv(h, &um, &deadline, umsg, args.msg_size);
+		else
+			ret = -EINVAL;
 		if (ret)
 			break;
 		/* A receiver sleeps for the first message only. */

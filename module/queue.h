@@ -23,6 +23,11 @@
 			 IPCDEV_DEADLINE_REALTIME)
 #define RECV_FLAGS	(IPCDEV_MSG_DROP_FDS | IPCDEV_MSG_SLICE_IDS)
 #define SIGN_FLAGS	(IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_SCHED)
+/* Words of struct ipcdev_msg that a receiver need not fill, for ipcdev_args_get_but(). */
+#define MSG_WORD(field)	(offsetof(struct ipcdev_msg, field) / sizeof(u64))
+#define MSG_RESULTS	(BIT_ULL(MSG_WORD(tag)) | BIT_ULL(MSG_WORD(time_ns)) | \
+			 BIT_ULL(MSG_WORD(pid)) | BIT_ULL(MSG_WORD(gid)) | \
+			 BIT_ULL(MSG_WORD(token)) | BIT_ULL(MSG_WORD(error)))
 #define TOLD_FLAGS	(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME | IPCDEV_MSG_CALL)
 
 /**
@@ -133,6 +138,7 @@ void ipcdev_queue_put_back(struct ipcdev_queue *q, struct ipcdev_message *msg);
 struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
 					 const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock);
+int ipcdev_queue_tell_need(const struct ipcdev_room *room, struct ipcdev_msg __user *out);
 int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
 			       u32 lost, void __user *uout, size_t usize);
 __poll_t ipcdev_queue_poll_room(struct ipcdev_queue *q);
@@ -359,6 +365,13 @@ static __always_inline struct ipcdev_message *retire(struct ipcdev_queue *q,
 	return msg;
 }
 
+/* The same without the lock, for a message that nobody has pinned or can pin. */
+static __always_inline void message_put(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	if (unlikely(msg->cargo || msg->pid || !msg->slot || cmpxchg(&q->spare, NULL, msg)))
+		ipcdev_queue_discard(q, msg);
+}
+
 static __always_inline struct ipcdev_message *message_get(struct ipcdev_queue *q, size_t room)
 {
 	struct ipcdev_message *msg = NULL;
@@ -387,8 +400,11 @@ static __always_inline int queue_send(struct ipcdev_queue *q, struct ipcdev_mess
 	struct task_struct *receiver;
 
 	spin_lock(&q->obj.lock);
-	if (unlikely(ipcdev_readers_gone(&q->obj) || msg->cargo || !has_room(q, msg->len) ||
-		     !list_empty(&q->senders)) || is_broadcast(q))
+	/* A receiver that sleeps is there, and nothing is ready or waits before it. */
+	if (unlikely(msg->cargo) ||
+	    (list_empty(&q->receivers) &&
+	     unlikely(ipcdev_readers_gone(&q->obj) || !has_room(q, msg->len) ||
+		      !list_empty(&q->senders) || is_broadcast(q))))
 		return ipcdev_queue_send_checked(q, msg, *deadline);
 	receiver = accept(q, msg);
 	spin_unlock(&q->obj.lock);
@@ -434,11 +450,12 @@ static __always_inline struct ipcdev_message *message_build(struct ipcdev_handle
 							    const struct ipcdev_msg *um)
 {
 	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *msg;
 	int ret;
 
-	ret = ipcdev_payload_import(&payload, um, ITER_SOURCE);
+	ret = ipcdev_payload_import(&payload, &pieces, um, ITER_SOURCE);
 	if (ret)
 		return ERR_PTR(ret);
 	ret = -EMSGSIZE;
@@ -449,14 +466,14 @@ static __always_inline struct ipcdev_message *message_build(struct ipcdev_handle
 	if (!msg)
 		goto err;
 	ret = message_load(h, msg, um, &payload);
-	ipcdev_payload_release(&payload);
+	ipcdev_payload_release(&payload, &pieces);
 	if (likely(!ret))
 		return msg;
 	ipcdev_queue_discard(q, msg);
 	return ERR_PTR(ret);
 
 err:
-	ipcdev_payload_release(&payload);
+	ipcdev_payload_release(&payload, &pieces);
 	return ERR_PTR(ret);
 }
 
@@ -468,8 +485,8 @@ static __always_inline bool fits(const struct ipcdev_message *msg, const struct 
 			      ipcdev_cargo_slices(msg) <= room->slices);
 }
 
-/* What a receiver without room is told. */
-static __always_inline void tell_need(const struct ipcdev_message *msg, struct ipcdev_room *room)
+/* What a receiver without room needs. */
+static inline void note_need(const struct ipcdev_message *msg, struct ipcdev_room *room)
 {
 	room->len = msg->len;
 	room->fds = ipcdev_cargo_fds(msg);
@@ -523,14 +540,14 @@ static __always_inline struct ipcdev_message *take(struct ipcdev_queue *q,
 	if (!msg) {
 		msg = ipcdev_queue_wait(q, *deadline);
 		if (!IS_ERR(msg) && unlikely(!fits(msg, room))) {
-			tell_need(msg, room);
+			note_need(msg, room);
 			ipcdev_queue_put_back(q, msg);
 			return ERR_PTR(-EMSGSIZE);
 		}
 		return msg;
 	}
 	if (unlikely(!fits(msg, room))) {
-		tell_need(msg, room);
+		note_need(msg, room);
 		spin_unlock(&q->obj.lock);
 		return ERR_PTR(-EMSGSIZE);
 	}
@@ -583,12 +600,53 @@ static __always_inline void tell(const struct ipcdev_message *msg, struct ipcdev
  * that is written, though, somebody who shares its memory may have.
  */
 static __always_inline int tell_user(const struct ipcdev_message *msg, struct ipcdev_msg *um,
-				     u32 lost, void __user *uout, size_t usize)
+				     u32 fds, u32 slices, u32 lost, void __user *uout,
+				     size_t usize)
 {
-	tell(msg, um, lost);
+	struct ipcdev_msg __user *out = uout;
+	u32 flags = um->flags & RECV_FLAGS;
+	u64 token = 0;
+	u16 policy = 0;
+	s16 prio = 0;
+
 	if (unlikely(fatal_signal_pending(current)))
 		return -EINTR;
-	return ipcdev_args_put(um, sizeof(*um), uout, usize);
+	if (unlikely(msg->pid || msg->time_ns || usize != sizeof(*um))) {
+		tell(msg, um, lost);
+		um->fd_count = fds;
+		um->slice_count = slices;
+		return ipcdev_args_put(um, sizeof(*um), uout, usize);
+	}
+	/* The same without a detour, and without the caller's own fields. */
+	if (msg->call) {
+		flags |= IPCDEV_MSG_CALL;
+		token = ipcdev_call_token(msg);
+		policy = msg->sched_policy;
+		prio = msg->sched_prio;
+	}
+	if (!user_write_access_begin(out, sizeof(*out)))
+		return -EFAULT;
+	unsafe_put_user(msg->len, &out->len, fault);
+	unsafe_put_user(msg->tag, &out->tag, fault);
+	unsafe_put_user(flags, &out->flags, fault);
+	unsafe_put_user(ipcdev_message_prio(msg), &out->prio, fault);
+	unsafe_put_user(fds, &out->fd_count, fault);
+	unsafe_put_user(slices, &out->slice_count, fault);
+	unsafe_put_user(0, &out->time_ns, fault);
+	unsafe_put_user(0, &out->pid, fault);
+	unsafe_put_user(0, &out->uid, fault);
+	unsafe_put_user(0, &out->gid, fault);
+	unsafe_put_user(lost, &out->lost, fault);
+	unsafe_put_user(token, &out->token, fault);
+	unsafe_put_user(msg->error, &out->error, fault);
+	unsafe_put_user(policy, &out->sched_policy, fault);
+	unsafe_put_user(prio, &out->sched_prio, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 /* Everything that a receiver is to have, up to where it can still be undone. */
@@ -603,20 +661,16 @@ static __always_inline int deliver(const struct ipcdev_message *msg,
 		return ret;
 	if (unlikely(msg->cargo))
 		return ipcdev_queue_deliver_laden(msg, um, lost, uout, usize);
-	um->fd_count = 0;
-	um->slice_count = 0;
-	return tell_user(msg, um, lost, uout, usize);
+	return tell_user(msg, um, 0, 0, lost, uout, usize);
 }
 
 /* What a receiver has room for: @payload is for ipcdev_payload_release(). */
 static __always_inline int recv_begin(const struct ipcdev_msg *um, struct ipcdev_payload *payload,
-				      struct ipcdev_room *room)
+				      struct ipcdev_pieces *pieces, struct ipcdev_room *room)
 {
 	int ret;
 
-	if (um->flags & ~(RECV_FLAGS | TOLD_FLAGS))
-		return -EINVAL;
-	ret = ipcdev_payload_import(payload, um, ITER_DEST);
+	ret = ipcdev_payload_import(payload, pieces, um, ITER_DEST);
 	if (ret)
 		return ret;
 	room->len = payload->len;
@@ -626,38 +680,33 @@ static __always_inline int recv_begin(const struct ipcdev_msg *um, struct ipcdev
 	return 0;
 }
 
-/* No message could be taken, because of @ret; what was short is written to @uout. */
-static __always_inline int recv_failed(int ret, struct ipcdev_msg *um,
-				       const struct ipcdev_room *room, void __user *uout,
-				       size_t usize)
+static inline bool recv_check(const struct ipcdev_msg *um)
 {
-	if (ret != -EMSGSIZE)
-		return ret;
-	um->len = room->len;
-	um->fd_count = room->fds;
-	um->slice_count = room->slices;
-	return ipcdev_args_put(um, sizeof(*um), uout, usize) ?: ret;
+	return !(um->flags & ~(RECV_FLAGS | TOLD_FLAGS));
 }
 
-/* Receive a message: @um as the caller gave it, and as it is written to @uout. */
+/* Receive a message: @um as the caller gave it and checked, and written to @uout. */
 static __always_inline int queue_recv(struct ipcdev_handle *h, struct ipcdev_msg *um,
 				      const struct ipcdev_deadline *deadline,
 				      void __user *uout, size_t usize)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_payload payload __uninitialized;
+	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_message *msg;
-	struct ipcdev_room room;
+	struct ipcdev_room room __uninitialized;
 	int ret;
 
 	if (is_broadcast(q))
 		return ipcdev_broadcast_recv(h, um, deadline, uout, usize);
-	ret = recv_begin(um, &payload, &room);
+	ret = recv_begin(um, &payload, &pieces, &room);
 	if (ret)
 		return ret;
 	msg = take(q, &room, deadline);
 	if (IS_ERR(msg)) {
-		ret = recv_failed(PTR_ERR(msg), um, &room, uout, usize);
+		ret = PTR_ERR(msg);
+		if (ret == -EMSGSIZE)
+			ret = ipcdev_queue_tell_need(&room, uout);
 		goto out;
 	}
 	ret = deliver(msg, &payload, um, msg->lost, uout, usize);
@@ -666,7 +715,7 @@ static __always_inline int queue_recv(struct ipcdev_handle *h, struct ipcdev_msg
 	else
 		delivered(q, msg, h);
 out:
-	ipcdev_payload_release(&payload);
+	ipcdev_payload_release(&payload, &pieces);
 	return ret;
 }
 

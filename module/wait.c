@@ -15,7 +15,6 @@
 #include <linux/hrtimer.h>
 #include <linux/nsproxy.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/time_namespace.h>
 
 #include "ipcdev.h"
@@ -73,56 +72,24 @@ int ipcdev_deadline_set(struct ipcdev_deadline *d, u32 flags, u64 ns)
 	return 0;
 }
 
-/**
- * ipcdev_waiter_add - get in line
- * @w: on the caller's stack; its @msg is the caller's
- * @list: under the object's lock
- */
-void ipcdev_waiter_add(struct ipcdev_waiter *w, struct list_head *list)
+static noinline int sleep_until(const struct ipcdev_deadline *d)
 {
-	w->task = current;
-	w->result = IPCDEV_PENDING;
-	list_add_tail(&w->node, list);
+	ktime_t expires = d->expires;
+
+	if (!schedule_hrtimeout_range_clock(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS,
+					    d->clock))
+		return -ETIMEDOUT;
+	return 0;
 }
 
-/**
- * ipcdev_waiter_settle - end a sleep, under the object's lock
- * @w: on a list; off it and out of reach afterwards
- * @result: 0 or an errno
- *
- * Return: the task, for ipcdev_waiter_wake().
- */
-struct task_struct *ipcdev_waiter_settle(struct ipcdev_waiter *w, int result)
+static __always_inline int sleep_once(const struct ipcdev_deadline *d)
 {
-	list_del(&w->node);
-	return ipcdev_waiter_finish(w, result);
-}
-
-/**
- * ipcdev_waiter_finish - the same for one that is on no list
- * @w: out of reach afterwards
- * @result: 0 or an errno
- *
- * Return: the task, for ipcdev_waiter_wake().
- */
-struct task_struct *ipcdev_waiter_finish(struct ipcdev_waiter *w, int result)
-{
-	struct task_struct *task = w->task;
-
-	get_task_struct(task);
-	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
-	smp_store_release(&w->result, result);
-	return task;
-}
-
-/**
- * ipcdev_waiter_wake - wake who was settled
- * @task: from ipcdev_waiter_settle()
- */
-void ipcdev_waiter_wake(struct task_struct *task)
-{
-	wake_up_process(task);
-	put_task_struct(task);
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	if (unlikely(d->set))
+		return sleep_until(d);
+	schedule();
+	return 0;
 }
 
 /**
@@ -134,18 +101,13 @@ void ipcdev_waiter_wake(struct task_struct *task)
  */
 int ipcdev_sleep(const struct ipcdev_deadline *d)
 {
-	ktime_t expires = d->expires;
+	return sleep_once(d);
+}
 
-	if (signal_pending(current))
-		return -ERESTARTSYS;
-	if (!d->set) {
-		schedule();
-		return 0;
-	}
-	if (!schedule_hrtimeout_range_clock(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS,
-					    d->clock))
-		return -ETIMEDOUT;
-	return 0;
+static bool is_settled(const struct ipcdev_waiter *w)
+{
+	/* Pairs with the store-release in ipcdev_waiter_finish(). */
+	return smp_load_acquire(&w->result) != IPCDEV_PENDING;
 }
 
 /**
@@ -159,23 +121,27 @@ int ipcdev_sleep(const struct ipcdev_deadline *d)
  */
 int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d)
 {
-	int ret = 0;
+	int ret;
 
 	/*
 	 * Whom we have just woken may be done with us by the time that we are back:
 	 * let it run before we go through the motions of falling asleep.
 	 */
-	cond_resched();
+	if (unlikely(need_resched()))
+		cond_resched();
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		/* Pairs with the store-release in ipcdev_waiter_settle(). */
-		if (smp_load_acquire(&w->result) != IPCDEV_PENDING) {
+		if (is_settled(w)) {
+			ret = 0;
+			break;
+		}
+		ret = sleep_once(d);
+		if (is_settled(w)) {
 			ret = 0;
 			break;
 		}
 		if (ret)
 			break;
-		ret = ipcdev_sleep(d);
 	}
 	__set_current_state(TASK_RUNNING);
 	return ret;
