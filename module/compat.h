@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
@@ -80,6 +81,16 @@ static inline int ipcdev_folio_mapcount(struct folio *folio)
 #else
 #define ipcdev_folio_prepare_mapcount(folio)	do { } while (0)
 #define ipcdev_folio_mapcount(folio)		folio_mapcount(folio)
+#endif
+
+#if IPCDEV_KERNEL < 6013
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
 #endif
 
 #if IPCDEV_KERNEL < 6015

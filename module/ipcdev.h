@@ -303,6 +303,8 @@ void ipcdev_uncharge(struct ipcdev_account *account, enum ipcdev_resource what, 
 void ipcdev_account_usage(u64 used[IPCDEV_RESOURCES]);
 
 /* wait.c */
+void ipcdev_wait_init(void);
+void ipcdev_wait_exit(void);
 
 /**
  * struct ipcdev_deadline - how long a call may sleep

@@ -75,6 +75,7 @@ static int __init ipcdev_init(void)
 	int ret;
 
 	ipcdev_account_init();
+	ipcdev_wait_init();
 	ret = ipcdev_message_init();
 	if (ret)
 		return ret;
@@ -100,6 +101,7 @@ static void __exit ipcdev_exit(void)
 	ipcdevfs_exit();
 	ipcdev_message_exit();
 	ipcdev_objects_exit();
+	ipcdev_wait_exit();
 }
 
 module_init(ipcdev_init);

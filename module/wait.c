@@ -14,6 +14,8 @@
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/nsproxy.h>
+#include <linux/percpu.h>
+#include <linux/rbtree.h>
 #include <linux/sched/signal.h>
 #include <linux/time_namespace.h>
 
@@ -72,14 +74,145 @@ int ipcdev_deadline_set(struct ipcdev_deadline *d, u32 flags, u64 ns)
 	return 0;
 }
 
+/**
+ * struct ipcdev_bell - who is to be woken when, among those who began to sleep on one CPU
+ * @lock: protects the rest; taken in interrupts
+ * @sleepers: by their deadlines
+ * @timer: may be armed for a deadline that is no more
+ * @armed: what it is armed for, or KTIME_MAX
+ *
+ * Most sleeps end long before their deadlines, and a timer that is armed and
+ * cancelled for each of them costs more than all else that they do. Therefore a
+ * timer that is armed for an earlier moment is left alone: then it is seen who has
+ * slept enough, and it is armed for the next of the others, if there are any.
+ */
+struct ipcdev_bell {
+	raw_spinlock_t lock; /* sleepers, and what the timer is armed for */
+	struct rb_root_cached sleepers;
+	struct hrtimer timer;
+	ktime_t armed;
+};
+
+static DEFINE_PER_CPU(struct ipcdev_bell, monotonic);
+static DEFINE_PER_CPU(struct ipcdev_bell, realtime);
+
+/**
+ * struct sleeper - who sleeps until a deadline
+ * @node: in its bell's tree until it is woken from there
+ * @expires: the deadline
+ * @task: the task
+ */
+struct sleeper {
+	struct rb_node node;
+	ktime_t expires;
+	struct task_struct *task;
+};
+
+static bool sooner(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct sleeper, node)->expires <
+	       rb_entry(b, struct sleeper, node)->expires;
+}
+
+static void arm(struct ipcdev_bell *bell, ktime_t expires)
+{
+	bell->armed = expires;
+	hrtimer_start(&bell->timer, expires, HRTIMER_MODE_ABS_HARD);
+}
+
+/* A sleeper cannot leave while its bell is locked. */
+static void wake_sleepers(struct ipcdev_bell *bell, ktime_t now)
+{
+	struct sleeper *s;
+	struct rb_node *node;
+
+	while ((node = rb_first_cached(&bell->sleepers))) {
+		s = rb_entry(node, struct sleeper, node);
+		if (s->expires > now) {
+			arm(bell, s->expires);
+			return;
+		}
+		rb_erase_cached(node, &bell->sleepers);
+		RB_CLEAR_NODE(node);
+		wake_up_process(s->task);
+	}
+}
+
+static enum hrtimer_restart ring(struct ipcdev_bell *bell, ktime_t now)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&bell->lock, flags);
+	bell->armed = KTIME_MAX;
+	wake_sleepers(bell, now);
+	raw_spin_unlock_irqrestore(&bell->lock, flags);
+	/* Armed anew, if at all: whoever comes to sleep meanwhile may do so too. */
+	return HRTIMER_NORESTART;
+}
+
+static enum hrtimer_restart ring_monotonic(struct hrtimer *timer)
+{
+	return ring(container_of(timer, struct ipcdev_bell, timer), ktime_get());
+}
+
+static enum hrtimer_restart ring_realtime(struct hrtimer *timer)
+{
+	return ring(container_of(timer, struct ipcdev_bell, timer), ktime_get_real());
+}
+
+static void bell_init(struct ipcdev_bell *bell, clockid_t clock,
+		      enum hrtimer_restart (*function)(struct hrtimer *timer))
+{
+	raw_spin_lock_init(&bell->lock);
+	bell->sleepers = RB_ROOT_CACHED;
+	bell->armed = KTIME_MAX;
+	hrtimer_setup(&bell->timer, function, clock, HRTIMER_MODE_ABS_HARD);
+}
+
+void ipcdev_wait_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		bell_init(per_cpu_ptr(&monotonic, cpu), CLOCK_MONOTONIC, ring_monotonic);
+		bell_init(per_cpu_ptr(&realtime, cpu), CLOCK_REALTIME, ring_realtime);
+	}
+}
+
+/* Nobody sleeps any more. */
+void ipcdev_wait_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		hrtimer_cancel(&per_cpu_ptr(&monotonic, cpu)->timer);
+		hrtimer_cancel(&per_cpu_ptr(&realtime, cpu)->timer);
+	}
+}
+
+/* Wherever the task is by now, what it began with is what it ends with. */
 static noinline int sleep_until(const struct ipcdev_deadline *d)
 {
-	ktime_t expires = d->expires;
+	struct ipcdev_bell *bell = d->clock == CLOCK_REALTIME ? raw_cpu_ptr(&realtime) :
+								  raw_cpu_ptr(&monotonic);
+	struct sleeper s = { .expires = d->expires, .task = current };
+	unsigned long flags;
+	bool expired;
 
-	if (!schedule_hrtimeout_range_clock(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS,
-					    d->clock))
-		return -ETIMEDOUT;
-	return 0;
+	raw_spin_lock_irqsave(&bell->lock, flags);
+	rb_add_cached(&s.node, &bell->sleepers, sooner);
+	if (s.expires < bell->armed)
+		arm(bell, s.expires);
+	raw_spin_unlock_irqrestore(&bell->lock, flags);
+
+	schedule();
+
+	raw_spin_lock_irqsave(&bell->lock, flags);
+	expired = RB_EMPTY_NODE(&s.node);
+	if (!expired)
+		rb_erase_cached(&s.node, &bell->sleepers);
+	raw_spin_unlock_irqrestore(&bell->lock, flags);
+	return expired ? -ETIMEDOUT : 0;
 }
 
 static __always_inline int sleep_once(const struct ipcdev_deadline *d)

@@ -11,7 +11,7 @@
 # shellcheck disable=SC2317
 
 tests="describes_itself parameters_are_described refuses_while_open \
-refuses_while_mounted comes_and_goes leaves_nothing takes_parameters \
+refuses_while_mounted comes_and_goes leaves_nothing leaves_no_timer takes_parameters \
 refuses_bad_parameters"
 
 parameters=/sys/module/ipcdev/parameters
@@ -158,6 +158,32 @@ leaves_nothing()
 	! grep -q '^ipcdev' /proc/slabinfo || complain "its memory is left"
 	[ ! -e /sys/kernel/tracing/events/ipcdev ] || complain "its tracepoints are left"
 	insmod "$file" || complain "it cannot be loaded"
+}
+
+# A timer stays armed when the sleep that it was armed for has ended.
+leaves_no_timer()
+{
+	dir=$(mktemp -d)
+	mount -t ipcdevfs ipcdevfs "$dir" || complain "no filesystem"
+	ipcdevctl create queue --persistent "$dir/queue"
+	ipcdevctl recv --timeout 0.3 "$dir/queue" > /dev/null &
+	until ipcdevctl stat --json "$dir/queue" |
+		grep -Eq '"(receivers|received)": ?1'; do
+		:
+	done
+	ipcdevctl send "$dir/queue" message
+	wait
+	rm "$dir/queue"
+	umount "$dir"
+	remove
+	insmod "$file" || complain "it cannot be loaded"
+	mount -t ipcdevfs ipcdevfs "$dir" || complain "no filesystem"
+	ipcdevctl create queue --persistent "$dir/queue"
+	! ipcdevctl recv --timeout 0.5 "$dir/queue" 2> /dev/null ||
+		complain "there is a message"
+	rm "$dir/queue"
+	umount "$dir"
+	rmdir "$dir"
 }
 
 takes_parameters()

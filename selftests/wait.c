@@ -553,6 +553,61 @@ TEST_F(deadline, keeps_its_deadline_over_a_signal)
 /*
  * The calls that end when a peer goes.
  */
+/*
+ * Sleepers on one processor share a timer. It may be armed for one whose sleep has
+ * ended long ago, or for one that is later than the next who comes.
+ */
+#define NAPPERS	8
+
+static pid_t napper(int dev, int i)
+{
+	clockid_t clock = i % 2 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+	__u32 flag = i % 2 ? IPCDEV_DEADLINE_REALTIME :
+			     IPCDEV_DEADLINE_MONOTONIC;
+	struct nap nap = { .cmd = IPCDEV_IOC_RECV, .rights = RIGHT_READ };
+	__u64 deadline;
+	pid_t pid = child();
+
+	if (pid)
+		return pid;
+	nap.fd = create_queue(dev, .depth = 1);
+	/* From the latest to the earliest, and back. */
+	deadline = now(clock) + abs(NAPPERS / 2 - i) * SOON;
+	if (do_sleep(&nap, flag, deadline) != -ETIMEDOUT)
+		_exit(1);
+	_exit(now(clock) < deadline ? 2 : 0);
+}
+
+TEST(sleepers_with_one_timer)
+{
+	struct nap nap = { .cmd = IPCDEV_IOC_RECV, .rights = RIGHT_READ };
+	int dev = device(), round, i;
+	pid_t pid[NAPPERS], first;
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	nap.fd = create_queue(dev, .depth = 1);
+	/* The timer is armed for nobody: for later than all, and for sooner. */
+	for (round = 0; round < 2; round++) {
+		first = child();
+		if (!first)
+			_exit(-do_sleep(&nap, IPCDEV_DEADLINE_MONOTONIC,
+					now(CLOCK_MONOTONIC) +
+					(round ? 2 * SOON : FOREVER)));
+		until(object(nap.fd).receivers == 1);
+		ASSERT_EQ(0, put(nap.fd, 0, 1));
+		ASSERT_EQ(0, reap(first));
+		for (i = 0; i < NAPPERS; i++)
+			pid[i] = napper(dev, i);
+		for (i = 0; i < NAPPERS; i++)
+			EXPECT_EQ(0, reap(pid[i]));
+	}
+	close(nap.fd);
+	close(dev);
+}
+
 FIXTURE(hang_up)
 {
 	struct nap nap;
