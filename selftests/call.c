@@ -725,13 +725,24 @@ static void stall_end(struct stall *s)
 }
 
 /* A process, because a 32-bit thread needs a futex that may not be there. */
-static pid_t sharing_memory(int (*run)(void *arg), void *arg)
+static pid_t sharing(int what, int (*run)(void *arg), void *arg)
 {
 	static char stack[2][65536] __attribute__((aligned(16)));
 	static int used;
 
-	return clone(run, stack[used++] + sizeof(stack[0]), CLONE_VM | SIGCHLD,
+	return clone(run, stack[used++] + sizeof(stack[0]), what | SIGCHLD,
 		     arg);
+}
+
+static pid_t sharing_memory(int (*run)(void *arg), void *arg)
+{
+	return sharing(CLONE_VM, run, arg);
+}
+
+/* To close a descriptor then closes it for both. */
+static pid_t sharing_all(int (*run)(void *arg), void *arg)
+{
+	return sharing(CLONE_VM | CLONE_FILES, run, arg);
 }
 
 /* What such a process does, and what comes of it. */
@@ -751,6 +762,49 @@ static int stalled_peek(void *arg)
 	};
 
 	s->ret = recv_msg(s->fd, &t);
+	return 0;
+}
+
+/* Sleeps while it takes the request. */
+static int stalled_receive(void *arg)
+{
+	struct stalled *s = arg;
+	struct ipcdev_transfer t = {
+		.msg = { .data = PTR(s->stall.page), .len = sizeof(__u64) },
+	};
+
+	s->ret = recv_msg(s->fd, &t);
+	s->token = t.msg.token;
+	return 0;
+}
+
+/* Sleeps while it takes the reply. */
+static int stalled_call(void *arg)
+{
+	struct stalled *s = arg;
+	__u64 value = 1;
+	int fd = -1;
+	struct ipcdev_call c = {
+		.request = { .data = PTR(&value), .len = sizeof(value) },
+		.reply = {
+			.data = PTR(s->stall.page),
+			.len = sizeof(value),
+			.fds = PTR(&fd),
+			.fd_count = 1,
+		},
+	};
+
+	s->ret = call(s->fd, IPCDEV_IOC_CALL, &c);
+	return 0;
+}
+
+/* Receives, without a stall. */
+static int plain_receive(void *arg)
+{
+	struct stalled *s = arg;
+	struct ipcdev_msg m;
+
+	s->ret = receive(s->fd, 0, &m);
 	return 0;
 }
 
@@ -1051,6 +1105,186 @@ static void on_signal(int flags)
 	struct sigaction sa = { .sa_handler = hit, .sa_flags = flags };
 
 	sigaction(SIGUSR1, &sa, NULL);
+}
+
+/* Death and signals while a server copies the request: it gets one without a caller. */
+TEST_F(call, caller_goes_while_its_request_is_taken)
+{
+	struct stalled s[2] = { { .fd = self->server }, { .fd = self->server } };
+	pid_t pid, server;
+	__u64 token;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (stall_init(&s[i].stall))
+			SKIP(return, "no userfaultfd");
+		/* To be restarted, were it not too late for that. */
+		on_signal(SA_RESTART);
+		pid = caller(self->client, self->server, 1);
+		server = sharing_memory(stalled_receive, &s[i]);
+		ASSERT_LT(0, server);
+		stall_await(&s[i].stall);
+		until(asleep_in(pid, SYS_ioctl));
+		kill(pid, i ? SIGUSR1 : SIGKILL);
+		EXPECT_EQ(i ? EINTR : 1000 + SIGKILL, exit_of(pid));
+		EXPECT_FALSE(has_gone(self->server));
+		stall_end(&s[i].stall);
+		ASSERT_EQ(0, reap(server));
+		EXPECT_EQ(0, s[i].ret);
+		EXPECT_TRUE(has_gone(self->server));
+		EXPECT_EQ(0, gone(self->server, &token));
+		EXPECT_EQ(s[i].token, token);
+		EXPECT_EQ(-ESRCH, reply(self->server, token, 1));
+		EXPECT_EQ(0, object(self->server).calls);
+	}
+	EXPECT_EQ(2, object(self->server).sent);
+}
+
+/* Both go: nothing is left that somebody else could receive. */
+TEST_F(call, both_killed_while_the_request_is_taken)
+{
+	struct stalled s = { .fd = self->server };
+	pid_t pid, server;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = caller(self->client, self->server, 1);
+	server = sharing_memory(stalled_receive, &s);
+	ASSERT_LT(0, server);
+	stall_await(&s.stall);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(1000 + SIGKILL, exit_of(pid));
+	kill(server, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(server));
+	EXPECT_EQ(1, object(self->server).returned);
+	EXPECT_EQ(0, object(self->server).queued);
+	EXPECT_EQ(0, object(self->server).calls);
+	EXPECT_EQ(-EAGAIN, try_take(self->server));
+	EXPECT_FALSE(has_gone(self->server));
+}
+
+/* The call comes back, for the next server. */
+TEST_F(call, server_killed_while_it_takes_the_request)
+{
+	struct stalled s = { .fd = self->server };
+	struct ipcdev_msg m;
+	pid_t pid, server;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = caller(self->client, self->server, 1);
+	server = sharing_memory(stalled_receive, &s);
+	ASSERT_LT(0, server);
+	stall_await(&s.stall);
+	kill(server, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(server));
+	EXPECT_EQ(1, object(self->server).returned);
+	ASSERT_EQ(1, receive(self->server, 0, &m));
+	EXPECT_EQ(0, reply(self->server, m.token, answer_to(1)));
+	EXPECT_EQ(0, exit_of(pid));
+}
+
+/* The last handle goes with it, and so the call. */
+TEST_F(call, server_killed_while_it_replies)
+{
+	struct stalled s = { .fd = self->server };
+	struct ipcdev_msg m;
+	pid_t pid, server;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = caller(self->client, self->server, 1);
+	ASSERT_EQ(1, receive(self->server, 0, &m));
+	s.token = m.token;
+	server = sharing_memory(stalled_reply, &s);
+	ASSERT_LT(0, server);
+	stall_await(&s.stall);
+	close(self->server);
+	self->server = -1;
+	EXPECT_EQ(1, object(self->client).calls);
+	kill(server, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(server));
+	EXPECT_EQ(EPIPE, exit_of(pid));
+	EXPECT_EQ(0, object(self->client).calls);
+}
+
+/* It has been answered, and what it was sent goes with it. */
+TEST_F(call, caller_killed_while_it_takes_the_reply)
+{
+	struct stalled s = { .fd = self->client };
+	struct ipcdev_transfer t = { 0 };
+	int e = eventfd(0, EFD_CLOEXEC);
+	struct ipcdev_msg m;
+	__u64 value = 3;
+	pid_t pid;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = sharing_memory(stalled_call, &s);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(1, receive(self->server, 0, &m));
+	t.msg = (struct ipcdev_msg) {
+		.token = m.token,
+		.data = PTR(&value),
+		.len = sizeof(value),
+		.fds = PTR(&e),
+		.fd_count = 1,
+	};
+	EXPECT_EQ(0, call(self->server, IPCDEV_IOC_REPLY, &t));
+	stall_await(&s.stall);
+	EXPECT_EQ(1, info(self->dev).inflight);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	EXPECT_EQ(0, info(self->dev).inflight);
+	EXPECT_EQ(0, object(self->server).calls);
+	EXPECT_FALSE(has_gone(self->server));
+	EXPECT_EQ(-ESRCH, reply(self->server, m.token, 1));
+	close(e);
+}
+
+/* Who sleeps in a receive keeps the open file, and with it goes what it took. */
+TEST_F(call, closed_during_a_receive)
+{
+	struct stalled s = { .fd = self->server };
+	pid_t pid, server;
+
+	server = sharing_all(plain_receive, &s);
+	ASSERT_LT(0, server);
+	until(object(self->client).receivers == 1);
+	close(self->server);
+	self->server = -1;
+	pid = caller(self->client, -1, 5);
+	EXPECT_EQ(EPIPE, exit_of(pid));
+	ASSERT_EQ(0, reap(server));
+	EXPECT_EQ(5, s.ret);
+	EXPECT_EQ(0, object(self->client).calls);
+	EXPECT_EQ(0, object(self->client).readers);
+}
+
+/* Who is making a reply keeps it too, and makes it. */
+TEST_F(call, closed_during_a_reply)
+{
+	struct stalled s = { .fd = self->server };
+	struct ipcdev_msg m;
+	pid_t pid, server;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = caller(self->client, self->server, 1);
+	ASSERT_EQ(1, receive(self->server, 0, &m));
+	s.token = m.token;
+	server = sharing_all(stalled_reply, &s);
+	ASSERT_LT(0, server);
+	stall_await(&s.stall);
+	close(self->server);
+	self->server = -1;
+	stall_end(&s.stall);
+	ASSERT_EQ(0, reap(server));
+	EXPECT_EQ(0, s.ret);
+	/* The page that stalls has zeroes. */
+	EXPECT_EQ(WRONG_REPLY, exit_of(pid));
+	EXPECT_EQ(0, object(self->client).calls);
+	EXPECT_EQ(0, object(self->client).readers);
 }
 
 /* The handlers are inherited by the child that makes the call. */
@@ -1453,6 +1687,40 @@ TEST_F(call, reply_against_deadline)
 	}
 	EXPECT_EQ(0, object(self->server).calls);
 	EXPECT_EQ(0, object(self->server).queued);
+}
+
+/* A reply against a signal: likewise, and whoever has been taken is not repeated. */
+TEST_F(call, reply_against_signal)
+{
+	struct race *r = shared_memory(sizeof(*r));
+	int i, rounds = slow() ? 50 : 300;
+	struct ipcdev_msg m;
+	pid_t pid, other;
+
+	ASSERT_NE(NULL, r);
+	on_signal(SA_RESTART);
+	for (i = 0; i < rounds; i++) {
+		r->ready = 0;
+		pid = caller(self->client, self->server, 1);
+		ASSERT_EQ(1, receive(self->server, 0, &m));
+		other = child();
+		if (!other) {
+			r->ready = 1;
+			while (r->ready < 2)
+				sched_yield();
+			r->ret = reply(self->server, m.token, answer_to(1));
+			_exit(0);
+		}
+		while (!r->ready)
+			sched_yield();
+		r->ready = 2;
+		kill(pid, SIGUSR1);
+		ASSERT_EQ(0, exit_of(other));
+		ASSERT_EQ(r->ret ? EINTR : 0, exit_of(pid));
+		ASSERT_TRUE(!r->ret || r->ret == -ESRCH);
+	}
+	EXPECT_EQ(rounds, (int)object(self->server).sent);
+	EXPECT_EQ(0, object(self->server).calls);
 }
 
 /* A server that asks another server, which asks a third. */
