@@ -610,6 +610,7 @@ static const struct {
 	{ "call", test_call },
 	{ "server_create", test_server_create },
 	{ "server_edges", test_server_edges },
+	{ "server_one_ioctl", test_server_one_ioctl },
 	{ "server_cargo", test_server_cargo },
 	{ "server_deferred", test_server_deferred },
 	{ "server_parallel", test_server_parallel },

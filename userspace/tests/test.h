@@ -32,6 +32,7 @@ extern bool passed;
 /* server.c */
 void test_server_create(void);
 void test_server_edges(void);
+void test_server_one_ioctl(void);
 void test_server_cargo(void);
 void test_server_deferred(void);
 void test_server_parallel(void);
