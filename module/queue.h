@@ -23,11 +23,14 @@
 			 IPCDEV_DEADLINE_REALTIME)
 #define RECV_FLAGS	(IPCDEV_MSG_DROP_FDS | IPCDEV_MSG_SLICE_IDS)
 #define SIGN_FLAGS	(IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_SCHED)
-/* Words of struct ipcdev_msg that a receiver need not fill, for ipcdev_args_get_but(). */
+/*
+ * Words of struct ipcdev_msg that a receiver need not fill, for ipcdev_args_get_but().
+ * The last one is read all the same: then the structure is there from end to end.
+ */
 #define MSG_WORD(field)	(offsetof(struct ipcdev_msg, field) / sizeof(u64))
 #define MSG_RESULTS	(BIT_ULL(MSG_WORD(tag)) | BIT_ULL(MSG_WORD(time_ns)) | \
 			 BIT_ULL(MSG_WORD(pid)) | BIT_ULL(MSG_WORD(gid)) | \
-			 BIT_ULL(MSG_WORD(token)) | BIT_ULL(MSG_WORD(error)))
+			 BIT_ULL(MSG_WORD(token)))
 #define TOLD_FLAGS	(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME | IPCDEV_MSG_CALL)
 
 /**
