@@ -142,7 +142,7 @@ char *read_input(size_t *len);
 int send_all(int fd, struct outbox *outbox, char **words, bool raw);
 bool parse_receive_option(const struct command *command, int key,
 			  struct receiving *how);
-int receive(int fd, const struct receiving *how);
+int receive_all(int fd, const struct receiving *how);
 int inbox_init(struct inbox *inbox, int fd, const char *path);
 struct ipcdev_msg *inbox_empty(struct inbox *inbox);
 void print_message(const struct inbox *inbox, enum format format, bool peeked);

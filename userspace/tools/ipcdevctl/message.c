@@ -105,7 +105,7 @@ static int send_run(const struct command *self, int argc, char **argv)
 		switch (key) {
 		case 'p':
 			outbox.msg.prio = parse_number(self, optarg,
-						     IPCDEV_PRIO_MAX);
+						       IPCDEV_PRIO_MAX);
 			break;
 		case 't':
 			outbox.msg.tag = parse_number(self, optarg, UINT64_MAX);
@@ -260,7 +260,7 @@ bool parse_receive_option(const struct command *command, int key,
 	return false;
 }
 
-int receive(int fd, const struct receiving *how)
+int receive_all(int fd, const struct receiving *how)
 {
 	struct ipcdev_deadline buf;
 	struct inbox inbox;
@@ -301,7 +301,7 @@ static int recv_run(const struct command *self, int argc, char **argv)
 		how.count = how.follow ? UINT64_MAX : 1;
 
 	fd = open_object(how.path, O_RDONLY);
-	return fd < 0 ? STATUS_FAILED : receive(fd, &how);
+	return fd < 0 ? STATUS_FAILED : receive_all(fd, &how);
 }
 
 static const struct option_info recv_options[] = {

@@ -132,7 +132,7 @@ static int sub_run(const struct command *self, int argc, char **argv)
 		return errno == EINVAL ?
 			fail_because(how.path, "a backlog cannot be more than its depth") :
 			fail(how.path, "cannot subscribe");
-	return receive(fd, &how);
+	return receive_all(fd, &how);
 }
 
 static const struct option_info sub_options[] = {

@@ -21,6 +21,7 @@ static const struct stop *const stops[] = {
 	&sealed,
 	&shell,
 	&call,
+	&topic,
 	&killed,
 };
 
