@@ -320,16 +320,18 @@ static __always_inline int reply_deliver(const struct ipcdev_message *msg,
 					 struct ipcdev_payload *payload, struct ipcdev_msg *um,
 					 void __user *uout, size_t usize)
 {
-	struct ipcdev_room room = {
-		.len = payload->len,
-		.fds = um->fd_count,
-		.slices = um->slice_count,
-		.drop = um->flags & IPCDEV_MSG_DROP_FDS,
-	};
+	if (unlikely(msg->len > payload->len || msg->cargo)) {
+		struct ipcdev_room room = {
+			.len = payload->len,
+			.fds = um->fd_count,
+			.slices = um->slice_count,
+			.drop = um->flags & IPCDEV_MSG_DROP_FDS,
+		};
 
-	if (unlikely(!fits(msg, &room))) {
-		note_need(msg, &room);
-		return ipcdev_queue_tell_need(&room, uout);
+		if (!fits(msg, &room)) {
+			note_need(msg, &room);
+			return ipcdev_queue_tell_need(&room, uout);
+		}
 	}
 	return deliver(msg, payload, um, msg->lost, uout, usize);
 }

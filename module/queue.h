@@ -484,8 +484,8 @@ static __always_inline bool fits(const struct ipcdev_message *msg, const struct 
 {
 	if (msg->len > room->len)
 		return false;
-	return room->drop || (ipcdev_cargo_fds(msg) <= room->fds &&
-			      ipcdev_cargo_slices(msg) <= room->slices);
+	return !msg->cargo || room->drop ||
+	       (msg->cargo->fds <= room->fds && msg->cargo->slices <= room->slices);
 }
 
 /* What a receiver without room needs. */
