@@ -702,10 +702,15 @@ long ipcdev_broadcast_subscribe(struct file *file, void __user *uarg, size_t usi
 		subscribe(b, c, args.history, args.backlog);
 	cut(b);
 	events = ipcdev_queue_admit(q);
-	spin_unlock(&q->obj.lock);
-
 	if (args.history)
 		events |= EPOLLIN;
+	/* What somebody was copying may have been all that there was to wait for. */
+	if (drained(b, c)) {
+		end_sleeps(b, c, -EPIPE);
+		events |= EPOLLHUP;
+	}
+	spin_unlock(&q->obj.lock);
+
 	if (events)
 		ipcdev_notify(&q->obj, events);
 	free_done(b);
@@ -838,7 +843,7 @@ const struct ipcdev_object_ops ipcdev_broadcast_ops = {
 struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history)
 {
 	/* A new message is stored before an old one is cut off. */
-	u32 size = roundup_pow_of_two(max(depth, history) + 1);
+	unsigned long size = roundup_pow_of_two(max(depth, history) + 1UL);
 	struct ipcdev_broadcast *b;
 
 	b = kzalloc(sizeof(*b), IPCDEV_GFP);

@@ -896,6 +896,7 @@ TEST_F(topic, a_persistent_topic_takes_no_descriptors)
 
 struct stalled {
 	int fd;
+	int other;	/* a descriptor that it must not keep, or 0 */
 	struct stall stall;
 	long ret;
 };
@@ -907,6 +908,8 @@ static int stalled_receive(void *arg)
 		.msg = { .data = PTR(s->stall.page), .len = MSG_MAX },
 	};
 
+	if (s->other)
+		close(s->other);
 	s->ret = recv_msg(s->fd, &t);
 	return 0;
 }
@@ -980,6 +983,26 @@ TEST_F(topic, a_copy_that_takes_long_harms_nobody)
 	EXPECT_EQ(0, object(self->fd).dropped);
 }
 
+/* The last sender goes while one receiver copies and another sleeps. */
+static pid_t end_while_stalled(struct stalled *s, int *fd, pid_t *waiting)
+{
+	pid_t pid;
+
+	s->other = *fd;
+	put(*fd, 0, 1);
+	pid = sharing_memory(stalled_receive, s);
+	stall_await(&s->stall);
+	*waiting = child();
+	if (!*waiting) {
+		close(*fd);
+		_exit(-take(s->fd));
+	}
+	until(object(s->fd).receivers == 1);
+	close(*fd);
+	*fd = -1;
+	return pid;
+}
+
 TEST_F(topic, the_end_waits_for_what_may_come_back)
 {
 	struct stalled s = { .fd = receiver(self->fd) };
@@ -987,22 +1010,49 @@ TEST_F(topic, the_end_waits_for_what_may_come_back)
 
 	if (stall_init(&s.stall))
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, put(self->fd, 0, 1));
-	pid = sharing_memory(stalled_receive, &s);
-	stall_await(&s.stall);
-	waiting = child();
-	if (!waiting) {
-		close(self->fd);
-		_exit(-take(s.fd));
-	}
-	until(object(self->fd).receivers == 1);
-	/* The process that stalls has no copy of its own. */
+	pid = end_while_stalled(&s, &self->fd, &waiting);
+	EXPECT_EQ(0, object(s.fd).writers);
+	EXPECT_EQ(1, object(s.fd).receivers);
 	EXPECT_EQ(0, events(s.fd));
+	EXPECT_EQ(-EAGAIN, try_take(s.fd));
 	stall_end(&s.stall);
 	EXPECT_EQ(0, reap(pid));
-	EXPECT_EQ(1, object(self->fd).receivers);
-	kill(waiting, SIGKILL);
-	reap(waiting);
+	EXPECT_EQ(0, s.ret);
+	EXPECT_EQ(EPIPE, reap(waiting));
+	EXPECT_EQ(POLLHUP, events(s.fd));
+}
+
+/* What does come back is for who waits, and then it is the end. */
+TEST_F(topic, the_end_comes_after_what_came_back)
+{
+	struct stalled s = { .fd = receiver(self->fd) };
+	pid_t pid, waiting;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = end_while_stalled(&s, &self->fd, &waiting);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	/* The message is 1: no errno. */
+	EXPECT_EQ(255, reap(waiting));
+	EXPECT_EQ(-EPIPE, try_take(s.fd));
+}
+
+/* Who forgets what is being copied has nothing left to wait for. */
+TEST_F(topic, a_new_subscription_can_be_the_end)
+{
+	struct stalled s = { .fd = receiver(self->fd) };
+	pid_t pid, waiting;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	pid = end_while_stalled(&s, &self->fd, &waiting);
+	EXPECT_EQ(0, subscribe(s.fd, 0));
+	EXPECT_EQ(EPIPE, reap(waiting));
+	EXPECT_EQ(POLLHUP, events(s.fd));
+	stall_end(&s.stall);
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, s.ret);
 }
 
 /* What a handle has forgotten does not come back. */
