@@ -3,9 +3,8 @@
  * Call and reply: what a request and its answer carry, who may answer and how
  * often, and what either side learns when the other gives up or goes away.
  */
-#include "ipcdev_test.h"
+#include "stall.h"
 
-#include <linux/userfaultfd.h>
 #include <stdatomic.h>
 
 /* What a caller's process exits with, beside an errno. */
@@ -676,67 +675,6 @@ TEST_F(call, many_give_up)
 	EXPECT_EQ(m.token, token);
 	EXPECT_EQ(-EAGAIN, gone(self->server, &token));
 	EXPECT_EQ(0, object(self->server).calls);
-}
-
-/* A page whose first touch, by a system call even, sleeps until it is let go. */
-struct stall {
-	int fd;
-	char *page;
-};
-
-static int stall_init(struct stall *s)
-{
-	size_t size = sysconf(_SC_PAGESIZE);
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register area = {
-		.range.len = size, .mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	s->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (s->fd < 0)
-		return -errno;
-	s->page = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	area.range.start = PTR(s->page);
-	if (s->page == MAP_FAILED || ioctl(s->fd, UFFDIO_API, &api) ||
-	    ioctl(s->fd, UFFDIO_REGISTER, &area))
-		abort();
-	return 0;
-}
-
-/* Returns once somebody sleeps there. */
-static void stall_await(struct stall *s)
-{
-	struct uffd_msg m;
-
-	if (read(s->fd, &m, sizeof(m)) != sizeof(m))
-		abort();
-}
-
-static void stall_end(struct stall *s)
-{
-	struct uffdio_zeropage area = {
-		.range = { PTR(s->page), sysconf(_SC_PAGESIZE) },
-	};
-
-	if (ioctl(s->fd, UFFDIO_ZEROPAGE, &area))
-		abort();
-	close(s->fd);
-}
-
-/* A process, because a 32-bit thread needs a futex that may not be there. */
-static pid_t sharing(int what, int (*run)(void *arg), void *arg)
-{
-	static char stack[2][65536] __attribute__((aligned(16)));
-	static int used;
-
-	return clone(run, stack[used++] + sizeof(stack[0]), what | SIGCHLD,
-		     arg);
-}
-
-static pid_t sharing_memory(int (*run)(void *arg), void *arg)
-{
-	return sharing(CLONE_VM, run, arg);
 }
 
 /* To close a descriptor then closes it for both. */

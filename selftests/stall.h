@@ -56,13 +56,18 @@ static inline void stall_end(struct stall *s)
 }
 
 /* A process, because a 32-bit thread needs a futex that may not be there. */
-static inline pid_t sharing_memory(int (*run)(void *arg), void *arg)
+static inline pid_t sharing(int what, int (*run)(void *arg), void *arg)
 {
 	static char stack[2][65536] __attribute__((aligned(16)));
 	static int used;
 
-	return clone(run, stack[used++] + sizeof(stack[0]), CLONE_VM | SIGCHLD,
+	return clone(run, stack[used++] + sizeof(stack[0]), what | SIGCHLD,
 		     arg);
+}
+
+static inline pid_t sharing_memory(int (*run)(void *arg), void *arg)
+{
+	return sharing(CLONE_VM, run, arg);
 }
 
 #endif /* STALL_H */
