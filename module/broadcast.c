@@ -720,7 +720,7 @@ long ipcdev_broadcast_subscribe(struct file *file, void __user *uarg, size_t usi
 /* What makes a broadcast queue an object. */
 
 /* Called before the handle is counted. */
-static void broadcast_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
+static int broadcast_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
 	struct ipcdev_cursor *c = &h->cursor;
@@ -732,6 +732,7 @@ static void broadcast_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	/* Not the creator's, who is there to send. */
 	if ((h->rights & IPCDEV_RIGHT_READ) && (obj->had_reader || obj->had_writer))
 		subscribe(b, c, 0, b->q.depth);
+	return 0;
 }
 
 static void broadcast_released(struct ipcdev_object *obj, struct ipcdev_handle *h)

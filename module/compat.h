@@ -25,6 +25,20 @@
 #define mnt_idmap		user_namespace
 #define nop_mnt_idmap		init_user_ns
 #define file_mnt_idmap(file)	file_mnt_user_ns(file)
+
+static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#ifndef fd_file
+#define fd_file(f)		((f).file)
 #endif
 
 #if IPCDEV_KERNEL < 6004

@@ -34,8 +34,10 @@ struct ipcdev_object;
  * @name: what a person calls it, in fdinfo
  * @label: the name of its anonymous files, in /proc/PID/fd
  * @fops: of the files that are its handles
+ * @end_fops: of those that are its ends, if only these count as peers; or NULL
  * @ioctl: the ioctls that only this kind knows; -ENOTTY for all others
- * @joined: a handle comes, and is not counted yet; under the object's lock. Or NULL
+ * @joined: a handle comes, and is not counted yet: 0, or an errno to turn it away;
+ *	under the object's lock. Or NULL
  * @opened: a file has become a handle; may set the file up. Or NULL
  * @poll: the poll events that hold now for a handle, or with NULL for any, those of
  *	ipcdev_poll_peers() among them; under the object's lock
@@ -54,8 +56,9 @@ struct ipcdev_object_ops {
 	const char *name;
 	const char *label;
 	const struct file_operations *fops;
+	const struct file_operations *end_fops;
 	long (*ioctl)(struct file *file, unsigned int nr, void __user *uarg, size_t usize);
-	void (*joined)(struct ipcdev_object *obj, struct ipcdev_handle *h);
+	int (*joined)(struct ipcdev_object *obj, struct ipcdev_handle *h);
 	void (*opened)(struct ipcdev_object *obj, struct file *file);
 	__poll_t (*poll)(struct ipcdev_object *obj, struct ipcdev_handle *h);
 	void (*peers_changed)(struct ipcdev_object *obj);
@@ -191,6 +194,8 @@ struct ipcdev_cursor {
  * struct ipcdev_handle - an open file of an object
  * @obj: the object, referenced
  * @rights: IPCDEV_RIGHT_*, fixed at birth
+ * @role: IPCDEV_RIGHT_READ and WRITE as far as it counts as a peer; of an end, the one
+ *	side that it is of
  * @opener: the process that opened it, for messages of write(2)
  * @account: of the first who sent descriptors or slices through it, or NULL; see
  *	ipcdev_account_get_kept()
@@ -203,6 +208,7 @@ struct ipcdev_cursor {
 struct ipcdev_handle {
 	struct ipcdev_object *obj;
 	u32 rights;
+	u32 role;
 	struct pid *opener;
 	struct ipcdev_account *account;
 	struct list_head watches;
@@ -235,6 +241,7 @@ void ipcdev_object_put(struct ipcdev_object *obj);
 bool ipcdev_object_unname(struct ipcdev_object *obj, __poll_t *gone);
 void ipcdev_object_unnamed(struct ipcdev_object *obj, __poll_t gone, bool last);
 int ipcdev_object_create(struct ipcdev_object *obj, u32 rights, bool nonblock);
+int ipcdev_end_create(struct ipcdev_object *obj, u32 role, bool nonblock);
 int ipcdev_rights_check(u32 type, u32 rights);
 int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights);
 int ipcdev_handle_release(struct inode *inode, struct file *file);
@@ -408,6 +415,10 @@ long ipcdev_buffer_create(void __user *uarg, size_t usize);
 
 /* queue.c */
 long ipcdev_queue_create(void __user *uarg, size_t usize);
+
+/* ring.c */
+bool ipcdev_is_ring(const struct file *file);
+long ipcdev_ring_create(void __user *uarg, size_t usize);
 
 /* An ioctl's number says how large its caller's structure is. */
 static inline int ipcdev_cmd_size(unsigned int cmd, size_t *usize)

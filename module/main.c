@@ -51,6 +51,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcdev_buffer_create(uarg, usize);
 	case _IOC_NR(IPCDEV_IOC_CREATE_QUEUE):
 		return ipcdev_queue_create(uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_CREATE_RING):
+		return ipcdev_ring_create(uarg, usize);
 	default:
 		return -ENOTTY;
 	}
@@ -107,7 +109,7 @@ static void __exit ipcdev_exit(void)
 module_init(ipcdev_init);
 module_exit(ipcdev_exit);
 
-MODULE_DESCRIPTION("Shared buffers and message queues behind one character device");
+MODULE_DESCRIPTION("Shared buffers, message queues and rings behind one character device");
 MODULE_AUTHOR("The ipcdev project");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("1.0");

@@ -178,7 +178,7 @@ static bool may_travel(struct file *file)
 {
 	struct socket *sock;
 
-	if (file->f_op == &ipcdev_buffer_fops)
+	if (file->f_op == &ipcdev_buffer_fops || ipcdev_is_ring(file))
 		return true;
 	/* Not every regular file is one: some kernels call anonymous inodes so. */
 	switch (file->f_inode->i_sb->s_magic) {

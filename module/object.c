@@ -165,49 +165,55 @@ int ipcdev_rights_check(u32 type, u32 rights)
 	return 0;
 }
 
-/**
- * ipcdev_handle_open - make an open file a handle
- * @file: with the object's fops and an access mode that fits @rights; if this
- *	fails, its release has nothing to undo
- * @obj: the object; the handle takes a reference of its own
- * @rights: IPCDEV_RIGHT_*
- *
- * Return: 0, -ENXIO if the object is dead, or -ENOMEM.
- */
-int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights)
+/* A handle becomes one of the object's, and as far as its role goes, a peer. */
+static int handle_join(struct ipcdev_handle *h)
+{
+	struct ipcdev_object *obj = h->obj;
+	int ret;
+
+	lockdep_assert_held(&obj->lock);
+	if (obj->dead)
+		return -ENXIO;
+	ret = obj->ops->joined ? obj->ops->joined(obj, h) : 0;
+	if (ret)
+		return ret;
+	kref_get(&obj->ref);
+	obj->handles++;
+	if (h->role & IPCDEV_RIGHT_READ) {
+		obj->readers++;
+		obj->had_reader = true;
+	}
+	if (h->role & IPCDEV_RIGHT_WRITE) {
+		obj->writers++;
+		obj->had_writer = true;
+	}
+	return 0;
+}
+
+static int handle_init(struct file *file, struct ipcdev_object *obj, u32 rights, u32 role)
 {
 	struct ipcdev_handle *h;
+	int ret;
 
 	h = kzalloc(sizeof(*h), IPCDEV_GFP);
 	if (!h)
 		return -ENOMEM;
 	h->obj = obj;
 	h->rights = rights;
+	h->role = role;
 	h->opener = get_pid(task_tgid(current));
 	INIT_LIST_HEAD(&h->watches);
 	h->calls = RB_ROOT;
 	INIT_LIST_HEAD(&h->gone);
 
 	spin_lock(&obj->lock);
-	if (obj->dead) {
-		spin_unlock(&obj->lock);
+	ret = handle_join(h);
+	spin_unlock(&obj->lock);
+	if (ret) {
 		put_pid(h->opener);
 		kfree(h);
-		return -ENXIO;
+		return ret;
 	}
-	kref_get(&obj->ref);
-	if (obj->ops->joined)
-		obj->ops->joined(obj, h);
-	obj->handles++;
-	if (rights & IPCDEV_RIGHT_READ) {
-		obj->readers++;
-		obj->had_reader = true;
-	}
-	if (rights & IPCDEV_RIGHT_WRITE) {
-		obj->writers++;
-		obj->had_writer = true;
-	}
-	spin_unlock(&obj->lock);
 
 	/*
 	 * No file position, and so no lock of it that a sleeping reader would
@@ -221,6 +227,22 @@ int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights)
 		wake_up(&obj->peer_wq);
 	trace_ipcdev_open(obj, rights);
 	return 0;
+}
+
+/**
+ * ipcdev_handle_open - make an open file a handle
+ * @file: with the object's fops and an access mode that fits @rights; if this
+ *	fails, its release has nothing to undo
+ * @obj: the object; the handle takes a reference of its own
+ * @rights: IPCDEV_RIGHT_*
+ *
+ * Return: 0, -ENXIO if the object is dead, or -ENOMEM.
+ */
+int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights)
+{
+	u32 role = obj->ops->end_fops ? 0 : rights & (IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE);
+
+	return handle_init(file, obj, rights, role);
 }
 
 int ipcdev_handle_release(struct inode *inode, struct file *file)
@@ -240,11 +262,11 @@ int ipcdev_handle_release(struct inode *inode, struct file *file)
 
 	spin_lock(&obj->lock);
 	obj->handles--;
-	if (h->rights & IPCDEV_RIGHT_READ) {
+	if (h->role & IPCDEV_RIGHT_READ) {
 		obj->readers--;
 		ours |= EPOLLERR;
 	}
-	if (h->rights & IPCDEV_RIGHT_WRITE) {
+	if (h->role & IPCDEV_RIGHT_WRITE) {
 		obj->writers--;
 		ours |= EPOLLHUP;
 	}
@@ -308,6 +330,40 @@ static int handle_fd(struct ipcdev_object *obj, u32 rights, bool nonblock)
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
 		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+/**
+ * ipcdev_end_create - make an end of an object
+ * @obj: of a kind that has ends
+ * @role: IPCDEV_RIGHT_READ or IPCDEV_RIGHT_WRITE
+ * @nonblock: the end is O_NONBLOCK
+ *
+ * Both sides write to what they map, whatever the role: the file may do both.
+ *
+ * Return: a descriptor or an errno, those of the kind's joined() among them.
+ */
+int ipcdev_end_create(struct ipcdev_object *obj, u32 role, bool nonblock)
+{
+	struct file *file;
+	int fd, ret;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(obj->ops->label, obj->ops->end_fops, NULL,
+				  O_RDWR | (nonblock ? O_NONBLOCK : 0));
+	ret = PTR_ERR_OR_ZERO(file);
+	if (!ret) {
+		ret = handle_init(file, obj, role, role);
+		if (ret)
+			fput(file);
+	}
+	if (ret) {
+		put_unused_fd(fd);
+		return ret;
 	}
 	fd_install(fd, file);
 	return fd;
@@ -412,12 +468,13 @@ static long handle_publish(struct ipcdev_handle *h, void __user *uarg, size_t us
 static bool has_peer(struct ipcdev_handle *h)
 {
 	struct ipcdev_object *obj = h->obj;
-	bool reads = h->rights & IPCDEV_RIGHT_READ;
-	bool writes = h->rights & IPCDEV_RIGHT_WRITE;
+	bool reads = h->role & IPCDEV_RIGHT_READ;
+	bool writes = h->role & IPCDEV_RIGHT_WRITE;
 	bool ret;
 
 	spin_lock(&obj->lock);
-	ret = (reads && obj->writers > writes) || (writes && obj->readers > reads);
+	ret = (h->rights & IPCDEV_RIGHT_READ && obj->writers > writes) ||
+	      (h->rights & IPCDEV_RIGHT_WRITE && obj->readers > reads);
 	spin_unlock(&obj->lock);
 	return ret;
 }
@@ -502,6 +559,9 @@ void ipcdev_handle_fdinfo(struct seq_file *m, struct file *file)
 		   h->rights & IPCDEV_RIGHT_READ ? 'r' : '-',
 		   h->rights & IPCDEV_RIGHT_WRITE ? 'w' : '-',
 		   h->rights & IPCDEV_RIGHT_PUBLISH ? 'p' : '-');
+	if (obj->ops->end_fops && h->role)
+		seq_printf(m, "ipcdev-role:\t%s\n",
+			   h->role & IPCDEV_RIGHT_READ ? "consumer" : "producer");
 	seq_printf(m, "ipcdev-readers:\t%u\n", readers);
 	seq_printf(m, "ipcdev-writers:\t%u\n", writers);
 	obj->ops->fdinfo(obj, m);

@@ -15,6 +15,7 @@
 
 TRACE_DEFINE_ENUM(IPCDEV_TYPE_BUFFER);
 TRACE_DEFINE_ENUM(IPCDEV_TYPE_QUEUE);
+TRACE_DEFINE_ENUM(IPCDEV_TYPE_RING);
 
 DECLARE_EVENT_CLASS(ipcdev_object,
 		    TP_PROTO(const struct ipcdev_object *obj),
@@ -32,7 +33,8 @@ DECLARE_EVENT_CLASS(ipcdev_object,
 		    TP_printk("id=%llu type=%s readers=%u writers=%u", __entry->id,
 			      __print_symbolic(__entry->type,
 					       { IPCDEV_TYPE_BUFFER, "buffer" },
-					       { IPCDEV_TYPE_QUEUE, "queue" }),
+					       { IPCDEV_TYPE_QUEUE, "queue" },
+				       { IPCDEV_TYPE_RING, "ring" }),
 			      __entry->readers, __entry->writers)
 );
 

@@ -31,10 +31,12 @@
  * enum ipcdev_type - what an object is
  * @IPCDEV_TYPE_BUFFER: shared memory
  * @IPCDEV_TYPE_QUEUE: message queue
+ * @IPCDEV_TYPE_RING: records from one producer to one consumer
  */
 enum ipcdev_type {
 	IPCDEV_TYPE_BUFFER	= 1,
 	IPCDEV_TYPE_QUEUE	= 2,
+	IPCDEV_TYPE_RING	= 3,
 };
 
 /*
@@ -161,6 +163,7 @@ struct ipcdev_create_queue {
 #define IPCDEV_STAT_BROADCAST	0x40	/* queue: IPCDEV_QUEUE_BROADCAST */
 #define IPCDEV_STAT_SUBSCRIBED	0x80	/* and the handle asked receives */
 #define IPCDEV_STAT_SCHED	0x100	/* queue: IPCDEV_QUEUE_SCHED */
+#define IPCDEV_STAT_TAKEOVER	0x200	/* ring: IPCDEV_RING_TAKEOVER */
 
 /**
  * struct ipcdev_stat - what an object is and what has happened to it
@@ -170,17 +173,18 @@ struct ipcdev_create_queue {
  * @uid: its creator, as the caller's user namespace sees it
  * @gid: likewise
  * @rights: IPCDEV_RIGHT_* of the handle asked; 0 in a listing
- * @readers: open files that may read
- * @writers: open files that may write
+ * @readers: open files that may read; ring: consumers, 0 or 1
+ * @writers: open files that may write; ring: producers, 0 or 1
  * @watches: attached eventfds
  * @depth: queue: messages at most; broadcast: for each receiver
  * @msg_max: queue: bytes in the largest message
- * @size: buffer: its bytes; queue: bytes of payload at most
+ * @size: buffer: its bytes; queue: bytes of payload at most; ring: bytes of its data
  * @queued: queue: messages that it holds now
- * @receivers: queue: callers now asleep for a message
- * @senders: queue: callers now asleep for room
+ * @receivers: callers now asleep for a message, or in a ring for records
+ * @senders: callers now asleep for room
  * @calls: queue: calls received and not answered yet
- * @queued_bytes: queue: bytes of payload that it holds now
+ * @queued_bytes: queue: bytes of payload that it holds now; ring: bytes between the
+ *	two indices, as far as these can be true
  * @created_ns: CLOCK_REALTIME of its creation
  * @sent: queue: messages accepted
  * @sent_bytes: queue: their payload
@@ -189,8 +193,8 @@ struct ipcdev_create_queue {
  * @dropped: queue: messages that IPCDEV_QUEUE_DROP_OLDEST dropped; broadcast: the
  *	sum of what all receivers lost, and @received of what they received
  * @returned: queue: messages put back by receivers that failed to take them
- * @send_waits: queue: times that a sender slept
- * @recv_waits: queue: times that a receiver slept
+ * @send_waits: times that a sender, or a producer, slept
+ * @recv_waits: times that a receiver, or a consumer, slept
  * @wakeups: sleepers woken: senders, receivers and rounds of pollers
  * @history: broadcast: messages kept for receivers to come
  * @unread: broadcast: messages that the handle asked has not received yet; 0 in
@@ -282,8 +286,8 @@ struct ipcdev_publish {
 };
 
 /* Conditions that an eventfd may be attached for. */
-#define IPCDEV_EVENT_READABLE	0x1	/* a message came; a buffer was sealed */
-#define IPCDEV_EVENT_WRITABLE	0x2	/* a queue has room again */
+#define IPCDEV_EVENT_READABLE	0x1	/* a message or record came; a buffer was sealed */
+#define IPCDEV_EVENT_WRITABLE	0x2	/* a queue or ring has room again */
 #define IPCDEV_EVENT_HANGUP	0x4	/* the last peer went away */
 
 #define IPCDEV_ATTACH_ONESHOT	0x1	/* detach after the first event */
@@ -560,6 +564,170 @@ struct ipcdev_subscribe {
 	__u32 reserved;
 };
 
+#define IPCDEV_RING_TAKEOVER	0x1	/* an end that was left may be taken again */
+
+/**
+ * struct ipcdev_create_ring - make a ring
+ * @size: bytes of data, 1 to IPCDEV_RING_SIZE_MAX; rounded up to a power of two, and
+ *	to a page. A record is at most half as long
+ * @flags: IPCDEV_RING_TAKEOVER
+ * @rights: IPCDEV_RIGHT_* of the handle that is returned; 0 for all
+ *
+ * &IPCDEV_IOC_CREATE_RING, on the device; returns the handle's descriptor. The
+ * memory is there, zeroed and charged when the call returns.
+ *
+ * A ring carries records from one producer to one consumer through memory that
+ * both map. A handle is not yet either of them: its right READ is that of becoming
+ * the consumer, and WRITE the producer, with &IPCDEV_IOC_RING_TAKE. These are the
+ * ring's *ends*, and only they count as @readers and @writers. Without
+ * IPCDEV_RING_TAKEOVER each can be taken once; a ring that has been published as
+ * persistent must have it (EBUSY).
+ */
+struct ipcdev_create_ring {
+	__aligned_u64 size;
+	__u32 flags;
+	__u32 rights;
+};
+
+#define IPCDEV_RING_SIZE_MAX	0x40000000
+
+/**
+ * struct ipcdev_ring_take - become a ring's consumer or producer
+ * @role: IPCDEV_RIGHT_READ to consume or IPCDEV_RIGHT_WRITE to produce; EACCES if
+ *	the handle lacks it
+ * @flags: IPCDEV_NONBLOCK to make the end O_NONBLOCK
+ *
+ * &IPCDEV_IOC_RING_TAKE, on a ring's handle; returns the descriptor of the end, an
+ * open file that can be mapped. EBUSY while somebody has that end. It is left when
+ * the last descriptor and mapping of that file are gone; fork(2) does not copy its
+ * mappings. EPIPE if it has been left, and the ring lacks IPCDEV_RING_TAKEOVER.
+ * With it, who takes an end finds its index where the predecessor left it: records
+ * that were not released are seen again, and none that was not committed.
+ *
+ * poll(2) shows a consumer EPOLLIN while the indices differ, and EPOLLHUP once the
+ * producer has left; a producer EPOLLOUT while a record of any length has room, and
+ * EPOLLERR once the consumer has left.
+ */
+struct ipcdev_ring_take {
+	__u32 role;
+	__u32 flags;
+};
+
+#define IPCDEV_RING_SIGNAL	0x10	/* do as IPCDEV_IOC_RING_SIGNAL first */
+
+/**
+ * struct ipcdev_ring_wait - sleep until the other side has come far enough
+ * @flags: IPCDEV_NONBLOCK, one of IPCDEV_DEADLINE_*, IPCDEV_RING_SIGNAL
+ * @index: the value that the other side's index shall reach: what is at most 2^31
+ *	before it has not reached it
+ * @deadline_ns: when to give up
+ * @signal_fd: with IPCDEV_RING_SIGNAL: an end, of this ring or of another, whose
+ *	other side is to be woken first; else zero
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_RING_WAIT, on an end: 0 once the index has been reached, or for no
+ * reason, or because the other side has signalled; EPIPE if it has left and the
+ * index has not been reached; EBUSY while another thread sleeps for the same end.
+ * A call that a signal interrupts is restarted, and then signals again, which is
+ * harmless.
+ */
+struct ipcdev_ring_wait {
+	__u32 flags;
+	__u32 index;
+	__aligned_u64 deadline_ns;
+	__s32 signal_fd;
+	__u32 reserved;
+};
+
+/**
+ * struct ipcdev_ring_signal - wake the other side
+ * @flags: zero
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_RING_SIGNAL, on an end: ends the sleep of the other side, and tells
+ * those who watch it. Only needed when the other side's &struct ipcdev_ring_side
+ * says so. Returns how many sleepers it has woken, 0 or 1.
+ */
+struct ipcdev_ring_signal {
+	__u32 flags;
+	__u32 reserved;
+};
+
+/*
+ * A ring's memory: where its areas begin in the file of an end, for mmap(2). Those
+ * before the data are one page each. The data may be mapped once, or twice in a row:
+ * behind its end then comes its beginning, and no record is ever in two pieces.
+ */
+#define IPCDEV_RING_HEADER_OFFSET	0x00000	/* both: read-only */
+#define IPCDEV_RING_CONSUMER_OFFSET	0x10000	/* the producer: read-only */
+#define IPCDEV_RING_PRODUCER_OFFSET	0x20000	/* the consumer: read-only */
+#define IPCDEV_RING_DATA_OFFSET		0x30000	/* the consumer: read-only */
+
+#define IPCDEV_RING_MAGIC	0x676e6972	/* "ring" */
+#define IPCDEV_RING_VERSION	1
+
+/* What the kernel says of a side. */
+#define IPCDEV_RING_SLEEPING	0x1	/* it sleeps until wake_at is reached */
+#define IPCDEV_RING_WATCHED	0x2	/* somebody polls, or has attached an eventfd */
+#define IPCDEV_RING_GONE	0x4	/* it has left, for good or until it is taken over */
+
+/**
+ * struct ipcdev_ring_side - what the kernel says of one side
+ * @state: IPCDEV_RING_SLEEPING and so on
+ * @wake_at: with IPCDEV_RING_SLEEPING: the value of the other side's index
+ * @reserved: zero
+ */
+struct ipcdev_ring_side {
+	__u32 state;
+	__u32 wake_at;
+	__u32 reserved[14];
+};
+
+/**
+ * struct ipcdev_ring_header - the first page, which only the kernel writes
+ * @magic: IPCDEV_RING_MAGIC
+ * @version: IPCDEV_RING_VERSION; another one is another layout
+ * @size: bytes of data, a power of two
+ * @record_max: bytes in the longest record: half of @size
+ * @flags: IPCDEV_RING_* of its creation
+ * @reserved: zero
+ * @consumer: for the producer to read
+ * @producer: for the consumer to read
+ */
+struct ipcdev_ring_header {
+	__u32 magic;
+	__u32 version;
+	__u32 size;
+	__u32 record_max;
+	__u32 flags;
+	__u32 reserved[11];
+	struct ipcdev_ring_side consumer;
+	struct ipcdev_ring_side producer;
+};
+
+/**
+ * struct ipcdev_ring_index - the page of a side, which only that side writes
+ * @index: how many bytes it has produced or consumed since the ring was made,
+ *	modulo 2^32; a multiple of IPCDEV_RING_ALIGN. Those of the two never differ by
+ *	more than the size. An index modulo the size is a place in the data
+ */
+struct ipcdev_ring_index {
+	__u32 index;
+};
+
+#define IPCDEV_RING_ALIGN	8
+
+/**
+ * struct ipcdev_ring_record - what precedes a record in the data
+ * @len: its bytes, which follow; the next record begins at a multiple of
+ *	IPCDEV_RING_ALIGN behind them
+ * @reserved: zero
+ */
+struct ipcdev_ring_record {
+	__u32 len;
+	__u32 reserved;
+};
+
 #define IPCDEV_IOC_MAGIC	0xDC
 
 /* On the device. */
@@ -567,6 +735,7 @@ struct ipcdev_subscribe {
 #define IPCDEV_IOC_LIST		_IOWR(IPCDEV_IOC_MAGIC, 0x11, struct ipcdev_list)
 #define IPCDEV_IOC_CREATE_BUFFER _IOWR(IPCDEV_IOC_MAGIC, 0x12, struct ipcdev_create_buffer)
 #define IPCDEV_IOC_CREATE_QUEUE	_IOWR(IPCDEV_IOC_MAGIC, 0x13, struct ipcdev_create_queue)
+#define IPCDEV_IOC_CREATE_RING	_IOWR(IPCDEV_IOC_MAGIC, 0x14, struct ipcdev_create_ring)
 
 /* On any object. */
 #define IPCDEV_IOC_STAT		_IOWR(IPCDEV_IOC_MAGIC, 0x20, struct ipcdev_stat)
@@ -588,5 +757,10 @@ struct ipcdev_subscribe {
 #define IPCDEV_IOC_REPLY	_IOWR(IPCDEV_IOC_MAGIC, 0x45, struct ipcdev_transfer)
 #define IPCDEV_IOC_REPLY_RECV	_IOWR(IPCDEV_IOC_MAGIC, 0x46, struct ipcdev_call)
 #define IPCDEV_IOC_SUBSCRIBE	_IOWR(IPCDEV_IOC_MAGIC, 0x47, struct ipcdev_subscribe)
+
+/* On a ring, and on its ends. */
+#define IPCDEV_IOC_RING_TAKE	_IOWR(IPCDEV_IOC_MAGIC, 0x50, struct ipcdev_ring_take)
+#define IPCDEV_IOC_RING_WAIT	_IOWR(IPCDEV_IOC_MAGIC, 0x51, struct ipcdev_ring_wait)
+#define IPCDEV_IOC_RING_SIGNAL	_IOWR(IPCDEV_IOC_MAGIC, 0x52, struct ipcdev_ring_signal)
 
 #endif /* _UAPI_LINUX_IPCDEV_H */

@@ -1,0 +1,658 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: ring
+ *
+ * A ring's records pass from its producer to its consumer in memory that both map;
+ * the kernel sees none of them. It gives out the memory, with the rights of each
+ * side, puts to sleep who has nothing to do, and tells each side what it must know
+ * of the other: whether it sleeps, is watched, or has left.
+ *
+ * That is said in a page that only the kernel writes. A side says how far it has
+ * come by a word in a page of its own. All that the kernel ever does with these two
+ * words is to compare them, and what follows from the comparison concerns nobody but
+ * the two sides: a ring whose words are nonsense wakes them for nothing, or not.
+ *
+ * Who wants to sleep says so in the header, and then looks at the other's word; who
+ * has moved its own word then looks at the header. With a full barrier between the
+ * two steps on both sides, at least one of them sees the other. The same holds for
+ * those who poll: they are in the wait queue before WATCHED is set, and WATCHED is
+ * taken away only when the wait queue is seen to be empty.
+ */
+#include <linux/file.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "ring.h"
+#include "trace.h"
+
+/* The pages before the data. */
+enum { HEADER_PAGE, CONSUMER_PAGE, PRODUCER_PAGE, CONTROL_PAGES };
+
+static struct ipcdev_ring *to_ring(struct ipcdev_object *obj)
+{
+	return container_of(obj, struct ipcdev_ring, obj);
+}
+
+static struct ipcdev_ring *file_ring(const struct file *file)
+{
+	return to_ring(ipcdev_handle(file)->obj);
+}
+
+/* Whether @index is @at or up to 2^31 behind it. */
+static bool reached(u32 index, u32 at)
+{
+	return (s32)(index - at) >= 0;
+}
+
+static struct ipcdev_side *side_of(struct ipcdev_ring *ring, u32 role)
+{
+	return role == IPCDEV_RIGHT_READ ? &ring->consumer : &ring->producer;
+}
+
+static struct ipcdev_side *other_side(struct ipcdev_ring *ring, u32 role)
+{
+	return role == IPCDEV_RIGHT_READ ? &ring->producer : &ring->consumer;
+}
+
+/* A word of the header: the sides read it at any moment. */
+static void say(struct ipcdev_ring *ring, struct ipcdev_side *side, u32 set, u32 clear)
+{
+	lockdep_assert_held(&ring->lock);
+	/* Orders wake_at before it. */
+	smp_store_release(&side->words->state, (side->words->state & ~clear) | set);
+}
+
+static void say_locked(struct ipcdev_ring *ring, struct ipcdev_side *side, u32 set, u32 clear)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ring->lock, flags);
+	say(ring, side, set, clear);
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
+}
+
+/* End a side's sleep; returns whom to wake, or NULL. */
+static struct task_struct *end_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
+				     int result)
+{
+	struct task_struct *task;
+
+	lockdep_assert_held(&ring->lock);
+	if (!side->waiter)
+		return NULL;
+	task = ipcdev_waiter_finish(side->waiter, result);
+	side->waiter = NULL;
+	say(ring, side, 0, IPCDEV_RING_SLEEPING);
+	return task;
+}
+
+/* Nobody polls, nobody has attached an eventfd or wants SIGIO. */
+static bool unwatched(struct ipcdev_object *obj)
+{
+	return !waitqueue_active(&obj->wq) && !READ_ONCE(obj->fasync_in) &&
+	       !READ_ONCE(obj->fasync_out);
+}
+
+/*
+ * Those who watch are told of it. A poller enters the wait queue before it has
+ * WATCHED set under the object's lock: one whom we do not see there sets it anew.
+ */
+static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
+{
+	struct ipcdev_object *obj = &ring->obj;
+
+	spin_lock(&obj->lock);
+	if (unwatched(obj))
+		say_locked(ring, side, 0, IPCDEV_RING_WATCHED);
+	spin_unlock(&obj->lock);
+	ipcdev_notify(obj, side == &ring->consumer ? EPOLLIN : EPOLLOUT);
+}
+
+/* Wake a side; returns how many slept. */
+static int signal_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
+{
+	struct task_struct *task;
+	unsigned long flags;
+	bool watched;
+
+	raw_spin_lock_irqsave(&ring->lock, flags);
+	task = end_sleep(ring, side, 0);
+	watched = side->words->state & IPCDEV_RING_WATCHED;
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
+
+	if (watched)
+		notify_side(ring, side);
+	if (!task)
+		return 0;
+	atomic64_inc(&ring->obj.wakeups);
+	ipcdev_waiter_wake(task);
+	return 1;
+}
+
+/* Wake the side that an end is not of. */
+static int signal_other(const struct file *end)
+{
+	struct ipcdev_ring *ring = file_ring(end);
+
+	return signal_side(ring, other_side(ring, ipcdev_handle(end)->role));
+}
+
+/* IPCDEV_IOC_RING_SIGNAL */
+static long ioctl_signal(struct file *file, void __user *uarg, size_t usize)
+{
+	struct ipcdev_ring_signal args;
+	int ret;
+
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	if (ret)
+		return ret;
+	if (args.flags || args.reserved)
+		return -EINVAL;
+	return signal_other(file);
+}
+
+static const struct file_operations ring_end_fops;
+
+static int signal_fd(int fd)
+{
+	struct fd f = fdget(fd);
+	int ret = 0;
+
+	if (!fd_file(f))
+		return -EBADF;
+	if (fd_file(f)->f_op == &ring_end_fops)
+		signal_other(fd_file(f));
+	else
+		ret = -EINVAL;
+	fdput(f);
+	return ret;
+}
+
+/* One thread at a time sleeps for a side. */
+static int begin_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
+		       struct ipcdev_waiter *w, u32 index)
+{
+	unsigned long flags;
+	int ret = 0;
+
+	w->task = current;
+	w->result = IPCDEV_PENDING;
+	raw_spin_lock_irqsave(&ring->lock, flags);
+	if (side->waiter) {
+		ret = -EBUSY;
+	} else {
+		side->waiter = w;
+		WRITE_ONCE(side->waits, side->waits + 1);
+		WRITE_ONCE(side->words->wake_at, index);
+		say(ring, side, IPCDEV_RING_SLEEPING, 0);
+	}
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
+	return ret;
+}
+
+/* Leave before anybody has ended the sleep, unless somebody just has: 0 then. */
+static int cancel_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
+			struct ipcdev_waiter *w, int ret)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ring->lock, flags);
+	if (side->waiter == w) {
+		side->waiter = NULL;
+		say(ring, side, 0, IPCDEV_RING_SLEEPING);
+	} else {
+		ret = w->result;
+	}
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
+	return ret;
+}
+
+static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
+		    const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_side *side = side_of(ring, role), *other = other_side(ring, role);
+	struct ipcdev_waiter w;
+	int ret;
+
+	if (reached(READ_ONCE(*other->index), index))
+		return 0;
+	if (deadline->nonblock)
+		return READ_ONCE(other->words->state) & IPCDEV_RING_GONE ? -EPIPE : -EAGAIN;
+	ret = begin_sleep(ring, side, &w, index);
+	if (ret)
+		return ret;
+	/*
+	 * We have said that we sleep; now look. Pairs with the barrier between the
+	 * other side's store of its index and its look at what we have said. Its
+	 * leaving is said under the lock, before it ends our sleep.
+	 */
+	smp_mb();
+	if (reached(READ_ONCE(*other->index), index)) {
+		cancel_sleep(ring, side, &w, 0);
+		return 0;
+	}
+	if (READ_ONCE(other->words->state) & IPCDEV_RING_GONE)
+		return cancel_sleep(ring, side, &w, -EPIPE);
+
+	trace_ipcdev_sleep(&ring->obj, role == IPCDEV_RIGHT_WRITE, 0);
+	ret = ipcdev_waiter_sleep(&w, deadline);
+	ret = ret ? cancel_sleep(ring, side, &w, ret) : w.result;
+	trace_ipcdev_wake(&ring->obj, role == IPCDEV_RIGHT_WRITE, ret);
+	return ret;
+}
+
+/* IPCDEV_IOC_RING_WAIT */
+static long ioctl_wait(struct file *file, void __user *uarg, size_t usize)
+{
+	const u32 known = IPCDEV_NONBLOCK | IPCDEV_DEADLINES | IPCDEV_RING_SIGNAL;
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_deadline deadline;
+	struct ipcdev_ring_wait args;
+	int ret;
+
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~known) || args.reserved ||
+	    (args.signal_fd && !(args.flags & IPCDEV_RING_SIGNAL)))
+		return -EINVAL;
+	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
+	if (ret)
+		return ret;
+	if (args.flags & IPCDEV_RING_SIGNAL) {
+		ret = signal_fd(args.signal_fd);
+		if (ret)
+			return ret;
+		/* Who was woken may be done before we have begun to fall asleep. */
+		if (unlikely(need_resched()))
+			cond_resched();
+	}
+	return wait_for(to_ring(h->obj), h->role, args.index, &deadline);
+}
+
+/* IPCDEV_IOC_RING_TAKE */
+static long ioctl_take(struct file *file, void __user *uarg, size_t usize)
+{
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_ring_take args;
+	int ret;
+
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	if (ret)
+		return ret;
+	if (args.flags & ~IPCDEV_NONBLOCK)
+		return -EINVAL;
+	if (args.role != IPCDEV_RIGHT_READ && args.role != IPCDEV_RIGHT_WRITE)
+		return -EINVAL;
+	if (args.role & ~h->rights)
+		return -EACCES;
+	return ipcdev_end_create(h->obj, args.role, args.flags & IPCDEV_NONBLOCK);
+}
+
+static long ring_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
+{
+	if (nr == _IOC_NR(IPCDEV_IOC_RING_TAKE))
+		return ioctl_take(file, uarg, usize);
+	if (file->f_op != &ring_end_fops)
+		return -ENOTTY;
+	switch (nr) {
+	case _IOC_NR(IPCDEV_IOC_RING_WAIT):
+		return ioctl_wait(file, uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_RING_SIGNAL):
+		return ioctl_signal(file, uarg, usize);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* The common way: what depends on sizes is known when this is compiled. */
+static long end_unlocked_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case IPCDEV_IOC_RING_WAIT:
+		return ioctl_wait(file, uarg, sizeof(struct ipcdev_ring_wait));
+	case IPCDEV_IOC_RING_SIGNAL:
+		return ioctl_signal(file, uarg, sizeof(struct ipcdev_ring_signal));
+	default:
+		return ipcdev_handle_ioctl(file, cmd, arg);
+	}
+}
+
+/**
+ * struct area - a part of the file of an end
+ * @offset: where it begins, in bytes
+ * @first: its first page
+ * @writer: the role that may write there, or 0
+ */
+struct area {
+	u32 offset;
+	u32 first;
+	u32 writer;
+};
+
+/* By their offsets. The data come last, twice in a row; all else is one page each. */
+static const struct area areas[] = {
+	{ IPCDEV_RING_HEADER_OFFSET, HEADER_PAGE, 0 },
+	{ IPCDEV_RING_CONSUMER_OFFSET, CONSUMER_PAGE, IPCDEV_RIGHT_READ },
+	{ IPCDEV_RING_PRODUCER_OFFSET, PRODUCER_PAGE, IPCDEV_RIGHT_WRITE },
+	{ IPCDEV_RING_DATA_OFFSET, CONTROL_PAGES, IPCDEV_RIGHT_WRITE },
+};
+
+/* The area that a page of the file lies in, and the place of that page there. */
+static const struct area *area_at(pgoff_t pgoff, pgoff_t *place)
+{
+	const struct area *area = &areas[ARRAY_SIZE(areas) - 1];
+
+	BUILD_BUG_ON(PAGE_SIZE > IPCDEV_RING_CONSUMER_OFFSET);
+	while (pgoff < area->offset >> PAGE_SHIFT)
+		area--;
+	*place = pgoff - (area->offset >> PAGE_SHIFT);
+	return area;
+}
+
+static pgoff_t area_pages(const struct ipcdev_ring *ring, const struct area *area)
+{
+	return area->first == CONTROL_PAGES ? ring->nr_pages - CONTROL_PAGES : 1;
+}
+
+static pgoff_t area_length(const struct ipcdev_ring *ring, const struct area *area)
+{
+	return area_pages(ring, area) * (area->first == CONTROL_PAGES ? 2 : 1);
+}
+
+static vm_fault_t end_fault(struct vm_fault *vmf)
+{
+	struct ipcdev_ring *ring = file_ring(vmf->vma->vm_file);
+	const struct area *area;
+	pgoff_t place;
+
+	area = area_at(vmf->pgoff, &place);
+	if (place >= area_length(ring, area))
+		return VM_FAULT_SIGBUS;
+	vmf->page = ring->pages[area->first + place % area_pages(ring, area)];
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct end_vm_ops = {
+	.fault = end_fault,
+};
+
+static int end_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ipcdev_ring *ring = file_ring(file);
+	const struct area *area;
+	pgoff_t place, length;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	area = area_at(vma->vm_pgoff, &place);
+	length = area_length(ring, area);
+	if (place >= length || vma_pages(vma) > length - place)
+		return -EINVAL;
+	if (area->writer != ipcdev_handle(file)->role) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	/* A child would share the role without knowing it. */
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND);
+	vma->vm_ops = &end_vm_ops;
+	return 0;
+}
+
+/* Who wants SIGIO watches, too. */
+static int ring_fasync(int fd, struct file *file, int on)
+{
+	struct ipcdev_object *obj = ipcdev_handle(file)->obj;
+	int ret = ipcdev_fasync(fd, file, on);
+
+	if (ret > 0 && on) {
+		spin_lock(&obj->lock);
+		obj->ops->poll(obj, ipcdev_handle(file));
+		spin_unlock(&obj->lock);
+	}
+	return ret;
+}
+
+static const struct file_operations ring_fops = {
+	.owner = THIS_MODULE,
+	.poll = ipcdev_poll,
+	.unlocked_ioctl = ipcdev_handle_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.fasync = ring_fasync,
+	.release = ipcdev_handle_release,
+	.show_fdinfo = ipcdev_handle_fdinfo,
+};
+
+static const struct file_operations ring_end_fops = {
+	.owner = THIS_MODULE,
+	.mmap = end_mmap,
+	.poll = ipcdev_poll,
+	.unlocked_ioctl = end_unlocked_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.fasync = ring_fasync,
+	.release = ipcdev_handle_release,
+	.show_fdinfo = ipcdev_handle_fdinfo,
+};
+
+/**
+ * ipcdev_is_ring - whether a file is a ring's handle, or one of its ends
+ * @file: any file
+ */
+bool ipcdev_is_ring(const struct file *file)
+{
+	return file->f_op == &ring_fops || file->f_op == &ring_end_fops;
+}
+
+/* What makes a ring an object. */
+
+/* Bytes between the indices; nonsense may be more than the size. */
+static u32 ring_used(struct ipcdev_ring *ring)
+{
+	return READ_ONCE(*ring->producer.index) - READ_ONCE(*ring->consumer.index);
+}
+
+static __poll_t ring_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	const u32 record_max = sizeof(struct ipcdev_ring_record) + to_ring(obj)->size / 2;
+	struct ipcdev_ring *ring = to_ring(obj);
+	__poll_t mask = ipcdev_poll_peers(obj);
+	u32 used;
+
+	if (h && !unwatched(obj)) {
+		if (h->rights & IPCDEV_RIGHT_READ)
+			say_locked(ring, &ring->consumer, IPCDEV_RING_WATCHED, 0);
+		if (h->rights & IPCDEV_RIGHT_WRITE)
+			say_locked(ring, &ring->producer, IPCDEV_RING_WATCHED, 0);
+		/* As in wait_for(). */
+		smp_mb();
+	}
+	used = ring_used(ring);
+	if (used)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (used <= ring->size - record_max)
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	return mask;
+}
+
+/* A side can be taken once at a time, and only if it may, again. */
+static int ring_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	bool consumes = h->role == IPCDEV_RIGHT_READ;
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	if (!h->role)
+		return 0;
+	if (consumes ? obj->readers : obj->writers)
+		return -EBUSY;
+	if ((consumes ? obj->had_reader : obj->had_writer) && !(ring->flags & IPCDEV_RING_TAKEOVER))
+		return -EPIPE;
+	say_locked(ring, side_of(ring, h->role), 0, IPCDEV_RING_GONE);
+	return 0;
+}
+
+static void leave(struct ipcdev_ring *ring, struct ipcdev_side *side, struct ipcdev_side *other)
+{
+	struct task_struct *task;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ring->lock, flags);
+	say(ring, side, IPCDEV_RING_GONE, 0);
+	task = end_sleep(ring, other, -EPIPE);
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
+	if (task)
+		ipcdev_waiter_wake(task);
+}
+
+static void ring_peers_changed(struct ipcdev_object *obj)
+{
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	if (ipcdev_readers_gone(obj))
+		leave(ring, &ring->consumer, &ring->producer);
+	if (ipcdev_writers_gone(obj))
+		leave(ring, &ring->producer, &ring->consumer);
+}
+
+static void ring_free(struct ipcdev_object *obj)
+{
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	while (ring->nr_pages)
+		__free_page(ring->pages[--ring->nr_pages]);
+	kvfree(ring->pages);
+	ipcdev_object_destroy(obj);
+	kfree_rcu(ring, obj.rcu);
+}
+
+static u64 ring_size(struct ipcdev_object *obj)
+{
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	return min(ring_used(ring), ring->size);
+}
+
+static bool ring_may_persist(struct ipcdev_object *obj)
+{
+	return to_ring(obj)->flags & IPCDEV_RING_TAKEOVER;
+}
+
+static void ring_stat(struct ipcdev_object *obj, struct ipcdev_handle *h, struct ipcdev_stat *st)
+{
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	if (ring->flags & IPCDEV_RING_TAKEOVER)
+		st->flags |= IPCDEV_STAT_TAKEOVER;
+	st->size = ring->size;
+	st->queued_bytes = ring_size(obj);
+	st->receivers = !!READ_ONCE(ring->consumer.waiter);
+	st->senders = !!READ_ONCE(ring->producer.waiter);
+	st->recv_waits = READ_ONCE(ring->consumer.waits);
+	st->send_waits = READ_ONCE(ring->producer.waits);
+}
+
+static void ring_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
+{
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	seq_printf(m, "ipcdev-size:\t%u\n", ring->size);
+	seq_printf(m, "ipcdev-produced:\t%u\n", READ_ONCE(*ring->producer.index));
+	seq_printf(m, "ipcdev-consumed:\t%u\n", READ_ONCE(*ring->consumer.index));
+}
+
+static const struct ipcdev_object_ops ring_ops = {
+	.type = IPCDEV_TYPE_RING,
+	.name = "ring",
+	.label = "[ipcdev-ring]",
+	.fops = &ring_fops,
+	.end_fops = &ring_end_fops,
+	.ioctl = ring_ioctl,
+	.joined = ring_joined,
+	.poll = ring_poll,
+	.peers_changed = ring_peers_changed,
+	.free = ring_free,
+	.size = ring_size,
+	.may_persist = ring_may_persist,
+	.stat = ring_stat,
+	.fdinfo = ring_fdinfo,
+};
+
+static int alloc_pages_of(struct ipcdev_ring *ring, u32 count)
+{
+	struct page *page;
+
+	ring->pages = kvmalloc_array(count, sizeof(*ring->pages), IPCDEV_GFP);
+	if (!ring->pages)
+		return -ENOMEM;
+	while (ring->nr_pages < count) {
+		page = alloc_page(IPCDEV_GFP | __GFP_ZERO);
+		if (!page)
+			return -ENOMEM;
+		ring->pages[ring->nr_pages++] = page;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static void init_header(struct ipcdev_ring *ring)
+{
+	struct ipcdev_ring_header *header = page_address(ring->pages[HEADER_PAGE]);
+
+	header->magic = IPCDEV_RING_MAGIC;
+	header->version = IPCDEV_RING_VERSION;
+	header->size = ring->size;
+	header->record_max = ring->size / 2;
+	header->flags = ring->flags;
+	ring->header = header;
+	ring->consumer.words = &header->consumer;
+	ring->consumer.index = page_address(ring->pages[CONSUMER_PAGE]);
+	ring->producer.words = &header->producer;
+	ring->producer.index = page_address(ring->pages[PRODUCER_PAGE]);
+}
+
+/* IPCDEV_IOC_CREATE_RING */
+long ipcdev_ring_create(void __user *uarg, size_t usize)
+{
+	struct ipcdev_create_ring args;
+	struct ipcdev_ring *ring;
+	u32 count;
+	int ret;
+
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	if (ret)
+		return ret;
+	if ((args.flags & ~IPCDEV_RING_TAKEOVER) || !args.size ||
+	    args.size > IPCDEV_RING_SIZE_MAX || args.size > READ_ONCE(ipcdev_max_bytes))
+		return -EINVAL;
+	ret = args.rights ? ipcdev_rights_check(IPCDEV_TYPE_RING, args.rights) : 0;
+	if (ret)
+		return ret;
+
+	ring = kzalloc(sizeof(*ring), IPCDEV_GFP);
+	if (!ring)
+		return -ENOMEM;
+	raw_spin_lock_init(&ring->lock);
+	ring->flags = args.flags;
+	ring->size = roundup_pow_of_two(max_t(u32, args.size, PAGE_SIZE));
+	count = CONTROL_PAGES + (ring->size >> PAGE_SHIFT);
+	ret = ipcdev_object_init(&ring->obj, &ring_ops, (u64)count << PAGE_SHIFT);
+	if (ret) {
+		kfree(ring);
+		return ret;
+	}
+	ret = alloc_pages_of(ring, count);
+	if (ret) {
+		ipcdev_object_put(&ring->obj);
+		return ret;
+	}
+	init_header(ring);
+	return ipcdev_object_create(&ring->obj, args.rights, false);
+}
