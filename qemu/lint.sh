@@ -83,10 +83,11 @@ user_space()
 cplusplus()
 {
 	local flags=(-std=c++11 -Wall -Wextra -Werror -Iuapi -Iuserspace/lib)
-	printf '%s\n' '#include <ipcdev_service.h>' \
+	printf '%s\n' '#include <ipcdev_service.h>' '#include <ipcdev_ring.h>' \
 		'struct number { uint64_t value; };' \
 		'IPCDEV_OPERATION(twice, 1, struct number, struct number);' \
-		'int f(number *n) { return twice(0, n, n, NULL); }' |
+		'int f(number *n) { return twice(0, n, n, NULL); }' \
+		'int g(ipcdev_ring *r) { return ipcdev_ring_push(r, "", 1); }' |
 		clang -x c++ "${flags[@]}" -fsyntax-only -
 }
 

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rings: records from one producer to one consumer, without system calls while
+ * neither sleeps. C or C++.
+ *
+ * What is on the way of each record is here, as inline functions; they fall back
+ * on the library for all that is rare. A struct ipcdev_ring is one side of a ring.
+ * It is used by one thread at a time, and only by the process that has opened it:
+ * a child has none of its mappings.
+ *
+ * Memory order, in the terms of C11. A side's index is written by that side alone,
+ * and says that all records before it are complete (the producer's), or are not
+ * needed any more (the consumer's):
+ *
+ *	- the store of an index is a release: what was written to or read from the
+ *	  records comes before it;
+ *	- the load of the other side's index is an acquire: what is then read from or
+ *	  written to the records comes after it;
+ *	- between the store of an index and the look at what the kernel says of the
+ *	  other side there is a fence that is sequentially consistent. The kernel has
+ *	  one between saying that a side sleeps or is watched and looking at the index
+ *	  for it. Of the two looks one therefore sees what the other has stored;
+ *	- what the kernel says of a side is read relaxed, but for wake_at, which was
+ *	  stored before the state that makes it valid.
+ *
+ * The other side is not to be trusted. Its index is checked each time that it is
+ * read, the length of a record is read once and then checked, and nothing else of
+ * what it writes is used for an address. EBADMSG says that it was nonsense. But a
+ * producer may change a record while the consumer looks at it in place; who must be
+ * sure of what it has seen copies it first, by ipcdev_ring_pop().
+ */
+#ifndef _IPCDEV_RING_H
+#define _IPCDEV_RING_H
+
+#include <errno.h>
+#include <string.h>
+
+#include <ipcdev.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/**
+ * struct ipcdev_ring - one side of a ring
+ * @own: its index, which it shares with the other side
+ * @peer: the index of the other side
+ * @other: what the kernel says of the other side
+ * @data: the data, mapped twice in a row
+ * @index: its index, ahead of @own by what is to be flushed
+ * @flushed: what it last stored in @own
+ * @known: bytes behind @index that it may use: of records, or of room
+ * @record: bytes that the record looked at takes up; 0 if none was
+ * @record_max: bytes in the longest record
+ * @size: bytes of data, a power of two
+ * @mask: one less
+ * @fd: the end, to be polled
+ * @produces: it is the producer's side
+ * @spin_max: how often to look before sleeping, at most
+ * @spin: and now
+ * @unused: padding
+ * @map: all mappings, in a row
+ * @map_size: their bytes
+ * @reserved: to grow
+ *
+ * Only @fd, and @record_max and @size, are of interest to others.
+ */
+struct ipcdev_ring {
+	uint32_t *own;
+	const uint32_t *peer;
+	const struct ipcdev_ring_side *other;
+	unsigned char *data;
+	uint32_t index;
+	uint32_t flushed;
+	uint32_t known;
+	uint32_t record;
+	uint32_t record_max;
+	uint32_t size;
+	uint32_t mask;
+	int fd;
+	uint32_t produces;
+	uint32_t spin_max;
+	uint32_t spin;
+	uint32_t unused;
+	void *map;
+	size_t map_size;
+	uint64_t reserved[4];
+};
+
+/**
+ * ipcdev_ring_create() - make a ring
+ * @size: bytes of data, rounded up to a power of two, and to a page
+ * @rights: IPCDEV_RIGHT_* of the handle, or 0 for all
+ * @flags: IPCDEV_RING_TAKEOVER, or 0
+ *
+ * Return: its handle.
+ */
+int ipcdev_ring_create(uint64_t size, unsigned int rights, unsigned int flags);
+
+/**
+ * ipcdev_ring_take() - become a ring's consumer or producer
+ * @fd: a handle
+ * @role: IPCDEV_RIGHT_READ or IPCDEV_RIGHT_WRITE
+ * @flags: IPCDEV_NONBLOCK, or 0
+ *
+ * Return: the end, for ipcdev_ring_map().
+ */
+int ipcdev_ring_take(int fd, unsigned int role, unsigned int flags);
+
+/**
+ * ipcdev_ring_map() - map an end
+ * @ring: filled in
+ * @end: the end; it is the ring's from now on, if this succeeds
+ */
+int ipcdev_ring_map(struct ipcdev_ring *ring, int end);
+
+/**
+ * ipcdev_ring_open() - become a ring's consumer or producer, and map what that takes
+ * @ring: filled in
+ * @fd: a handle, which is not needed any more afterwards
+ * @role: IPCDEV_RIGHT_READ or IPCDEV_RIGHT_WRITE
+ */
+int ipcdev_ring_open(struct ipcdev_ring *ring, int fd, unsigned int role);
+
+/**
+ * ipcdev_ring_close() - leave a ring
+ * @ring: the side
+ *
+ * What was not flushed is lost: to the other side it never was. Leaves errno alone.
+ */
+void ipcdev_ring_close(struct ipcdev_ring *ring);
+
+/**
+ * ipcdev_ring_set_spin() - how long to look before sleeping
+ * @ring: the side
+ * @looks: at most; 0 for never. It is less as long as looking was in vain.
+ *	Where there is one CPU only, it is 0 to begin with, and else
+ *	IPCDEV_RING_SPIN
+ */
+void ipcdev_ring_set_spin(struct ipcdev_ring *ring, uint32_t looks);
+
+#define IPCDEV_RING_SPIN 1000
+
+/**
+ * ipcdev_ring_wait() - sleep until there is a record, or room for one
+ * @ring: the side
+ * @len: the producer: bytes of the record; the consumer: ignored
+ * @deadline: when to give up, or NULL
+ *
+ * Flushes first. EPIPE if the other side has left, and a consumer has received
+ * all that there was; EBADMSG if the other side has corrupted the ring.
+ */
+int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
+		     const struct ipcdev_deadline *deadline);
+
+/**
+ * ipcdev_ring_exchange() - flush one ring, and wait for a record in another
+ * @out: the producer's side of a ring
+ * @in: the consumer's side of another
+ * @deadline: when to give up, or NULL
+ *
+ * As ipcdev_ring_flush() and ipcdev_ring_wait(), in one system call at most where
+ * spinning is off.
+ */
+int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
+			 const struct ipcdev_deadline *deadline);
+
+/**
+ * ipcdev_ring_send() - push a record, as soon as there is room
+ * @ring: the producer's side
+ * @data: the record
+ * @len: its bytes
+ * @deadline: when to give up, or NULL
+ */
+int ipcdev_ring_send(struct ipcdev_ring *ring, const void *data, size_t len,
+		     const struct ipcdev_deadline *deadline);
+
+/**
+ * ipcdev_ring_recv() - pop a record, as soon as there is one
+ * @ring: the consumer's side
+ * @data: where to put it
+ * @size: bytes that fit there
+ * @deadline: when to give up, or NULL
+ *
+ * Return: its bytes.
+ */
+ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data, size_t size,
+			 const struct ipcdev_deadline *deadline);
+
+/* What the functions below do in rare cases. */
+int ipcdev_ring_look(struct ipcdev_ring *ring, uint32_t need);
+void ipcdev_ring_wake(struct ipcdev_ring *ring, uint32_t before, uint32_t state);
+void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len);
+
+#pragma GCC visibility pop
+
+#define _IPCDEV_UNLIKELY(condition)	__builtin_expect(!!(condition), 0)
+
+/* The bytes that a record takes up. */
+static inline uint32_t _ipcdev_ring_space(uint32_t len)
+{
+	return (uint32_t)sizeof(struct ipcdev_ring_record) +
+		((len + IPCDEV_RING_ALIGN - 1) & ~(IPCDEV_RING_ALIGN - 1U));
+}
+
+static inline struct ipcdev_ring_record *
+_ipcdev_ring_next(const struct ipcdev_ring *ring)
+{
+	return (struct ipcdev_ring_record *)
+		(ring->data + (ring->index & ring->mask));
+}
+
+static inline uint32_t _ipcdev_ring_state(const struct ipcdev_ring *ring)
+{
+	return __atomic_load_n(&ring->other->state, __ATOMIC_RELAXED);
+}
+
+/**
+ * ipcdev_ring_flush() - let the other side see how far this one has come
+ * @ring: the side
+ *
+ * The producer's records are received from now on, and the consumer's room is used
+ * again. Wakes the other side if it sleeps for that, or is watched. Leaves errno
+ * alone.
+ */
+static inline void ipcdev_ring_flush(struct ipcdev_ring *ring)
+{
+	uint32_t before = ring->flushed, index = ring->index, state;
+
+	ring->flushed = index;
+	__atomic_store_n(ring->own, index, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	state = _ipcdev_ring_state(ring);
+	if (_IPCDEV_UNLIKELY(state & (IPCDEV_RING_SLEEPING |
+				      IPCDEV_RING_WATCHED)))
+		ipcdev_ring_wake(ring, before, state);
+}
+
+/* The producer. */
+
+/**
+ * ipcdev_ring_reserve() - get room for a record
+ * @ring: the producer's side
+ * @len: bytes at most, up to @ring's record_max
+ *
+ * Never sleeps: EAGAIN if there is no room. EMSGSIZE if there will never be,
+ * EPIPE if the consumer has left, EBADMSG if it has corrupted the ring.
+ *
+ * Return: where to write the record, a multiple of IPCDEV_RING_ALIGN; NULL on
+ * failure. To reserve again gives the same room.
+ */
+static inline void *ipcdev_ring_reserve(struct ipcdev_ring *ring, size_t len)
+{
+	if (_IPCDEV_UNLIKELY(len > ring->record_max ||
+			     ring->known < _ipcdev_ring_space(len) ||
+			     (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE)))
+		return ipcdev_ring_no_room(ring, len);
+	return _ipcdev_ring_next(ring) + 1;
+}
+
+/**
+ * ipcdev_ring_append() - a record is finished, to be flushed later
+ * @ring: the producer's side
+ * @len: the record's bytes, at most those that were reserved
+ */
+static inline void ipcdev_ring_append(struct ipcdev_ring *ring, size_t len)
+{
+	struct ipcdev_ring_record record = { (uint32_t)len, 0 };
+	uint32_t space = _ipcdev_ring_space(len);
+
+	*_ipcdev_ring_next(ring) = record;
+	ring->index += space;
+	ring->known -= space;
+}
+
+/**
+ * ipcdev_ring_commit() - a record is finished, and may be received
+ * @ring: the producer's side
+ * @len: the record's bytes, at most those that were reserved
+ */
+static inline void ipcdev_ring_commit(struct ipcdev_ring *ring, size_t len)
+{
+	ipcdev_ring_append(ring, len);
+	ipcdev_ring_flush(ring);
+}
+
+/**
+ * ipcdev_ring_push() - copy a record into the ring
+ * @ring: the producer's side
+ * @data: the record
+ * @len: its bytes
+ *
+ * Never sleeps; the errors are those of ipcdev_ring_reserve().
+ */
+static inline int ipcdev_ring_push(struct ipcdev_ring *ring, const void *data,
+				   size_t len)
+{
+	void *room = ipcdev_ring_reserve(ring, len);
+
+	if (_IPCDEV_UNLIKELY(!room))
+		return -1;
+	memcpy(room, data, len);
+	ipcdev_ring_commit(ring, len);
+	return 0;
+}
+
+/* The consumer. */
+
+/**
+ * ipcdev_ring_peek() - look at the next record, in place
+ * @ring: the consumer's side
+ * @len: its bytes, if there is one
+ *
+ * Never sleeps: EAGAIN if there is none. EPIPE if there will be none, because the
+ * producer has left; EBADMSG if it has corrupted the ring.
+ *
+ * Return: the record, at a multiple of IPCDEV_RING_ALIGN; NULL on failure. A
+ * producer that is not trusted may change it at any moment.
+ */
+static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len)
+{
+	const struct ipcdev_ring_record *record;
+	uint32_t bytes;
+
+	if (_IPCDEV_UNLIKELY(!ring->known) &&
+	    ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
+		return NULL;
+	record = _ipcdev_ring_next(ring);
+	bytes = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
+	if (_IPCDEV_UNLIKELY(bytes > ring->record_max ||
+			     _ipcdev_ring_space(bytes) > ring->known)) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	ring->record = _ipcdev_ring_space(bytes);
+	*len = bytes;
+	return record + 1;
+}
+
+/**
+ * ipcdev_ring_consume() - be done with the record, whose room is given back later
+ * @ring: the consumer's side, whose next record has been looked at
+ *
+ * The room is given back with the next flush. Does nothing if no record has been
+ * looked at.
+ */
+static inline void ipcdev_ring_consume(struct ipcdev_ring *ring)
+{
+	ring->index += ring->record;
+	ring->known -= ring->record;
+	ring->record = 0;
+}
+
+/**
+ * ipcdev_ring_release() - be done with the record, and give its room back
+ * @ring: the consumer's side, whose next record has been looked at
+ */
+static inline void ipcdev_ring_release(struct ipcdev_ring *ring)
+{
+	ipcdev_ring_consume(ring);
+	ipcdev_ring_flush(ring);
+}
+
+/**
+ * ipcdev_ring_pop() - copy the next record out of the ring
+ * @ring: the consumer's side
+ * @data: where to put it
+ * @size: bytes that fit there; of a longer record EMSGSIZE, and it stays
+ *
+ * Never sleeps; the other errors are those of ipcdev_ring_peek().
+ *
+ * Return: the record's bytes; -1 on failure.
+ */
+static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
+				      size_t size)
+{
+	const void *record;
+	size_t len;
+
+	record = ipcdev_ring_peek(ring, &len);
+	if (_IPCDEV_UNLIKELY(!record))
+		return -1;
+	if (_IPCDEV_UNLIKELY(len > size)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	/* Of a size that the compiler knows, a copy is a few instructions. */
+	if (len == size)
+		memcpy(data, record, size);
+	else
+		memcpy(data, record, len);
+	ipcdev_ring_release(ring);
+	return (ssize_t)len;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* _IPCDEV_RING_H */

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Rings: what the inline functions of ipcdev_ring.h leave to the library. */
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "ipcdev_ring.h"
+
+/* Spinning never gives up altogether, lest it not notice that it would pay again. */
+#define SPIN_MIN 16
+
+int ipcdev_ring_create(uint64_t size, unsigned int rights, unsigned int flags)
+{
+	struct ipcdev_create_ring create = {
+		.size = size,
+		.flags = flags,
+		.rights = rights,
+	};
+
+	return device_ioctl(IPCDEV_IOC_CREATE_RING, &create);
+}
+
+int ipcdev_ring_take(int fd, unsigned int role, unsigned int flags)
+{
+	struct ipcdev_ring_take take = {
+		.role = role,
+		.flags = flags,
+	};
+
+	return ioctl(fd, IPCDEV_IOC_RING_TAKE, &take);
+}
+
+static bool map_at(void *at, size_t size, int prot, int end, off_t offset)
+{
+	return mmap(at, size, prot, MAP_SHARED | MAP_FIXED | MAP_POPULATE, end,
+		    offset) != MAP_FAILED;
+}
+
+/* The header, the two indices, and the data twice, in a row. */
+static bool map_areas(struct ipcdev_ring *ring, size_t page)
+{
+	int rw = PROT_READ | PROT_WRITE;
+	char *at = ring->map;
+
+	return map_at(at, page, PROT_READ, ring->fd, IPCDEV_RING_HEADER_OFFSET) &&
+	       map_at(at + page, page, ring->produces ? PROT_READ : rw, ring->fd,
+		      IPCDEV_RING_CONSUMER_OFFSET) &&
+	       map_at(at + 2 * page, page, ring->produces ? rw : PROT_READ, ring->fd,
+		      IPCDEV_RING_PRODUCER_OFFSET) &&
+	       map_at(at + 3 * page, 2 * (size_t)ring->size,
+		      ring->produces ? rw : PROT_READ, ring->fd,
+		      IPCDEV_RING_DATA_OFFSET);
+}
+
+/* A role that is taken over begins where the predecessor left its index. */
+static void find_areas(struct ipcdev_ring *ring, size_t page)
+{
+	const struct ipcdev_ring_header *header = ring->map;
+	struct ipcdev_ring_index *consumer = (void *)((char *)ring->map + page);
+	struct ipcdev_ring_index *producer = (void *)((char *)ring->map + 2 * page);
+
+	ring->own = ring->produces ? &producer->index : &consumer->index;
+	ring->peer = ring->produces ? &consumer->index : &producer->index;
+	ring->other = ring->produces ? &header->consumer : &header->producer;
+	ring->data = (unsigned char *)ring->map + 3 * page;
+	ring->record_max = header->record_max;
+	ring->index = __atomic_load_n(ring->own, __ATOMIC_RELAXED);
+	ring->flushed = ring->index;
+}
+
+static uint32_t default_spin(void)
+{
+	cpu_set_t cpus;
+
+	/* With more CPUs than fit into a cpu_set_t this fails. */
+	if (!sched_getaffinity(0, sizeof(cpus), &cpus) && CPU_COUNT(&cpus) == 1)
+		return sysconf(_SC_NPROCESSORS_ONLN) == 1 ? 0 : IPCDEV_RING_SPIN;
+	return IPCDEV_RING_SPIN;
+}
+
+int ipcdev_ring_map(struct ipcdev_ring *ring, int end)
+{
+	const struct ipcdev_ring_header *header;
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct ipcdev_stat stat;
+	int err;
+
+	if (ipcdev_stat(end, &stat))
+		return -1;
+	if (stat.type != IPCDEV_TYPE_RING) {
+		errno = ENOTTY;
+		return -1;
+	}
+	if (stat.size > (SIZE_MAX - 3 * page) / 2) {
+		errno = ENOMEM;
+		return -1;
+	}
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = end;
+	ring->size = stat.size;
+	ring->mask = ring->size - 1;
+	ring->produces = stat.rights == IPCDEV_RIGHT_WRITE;
+	ring->map_size = 3 * page + 2 * (size_t)stat.size;
+	ring->map = mmap(NULL, ring->map_size, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (ring->map == MAP_FAILED)
+		return -1;
+	if (!map_areas(ring, page))
+		goto err_map;
+	header = ring->map;
+	if (header->magic != IPCDEV_RING_MAGIC ||
+	    header->version != IPCDEV_RING_VERSION) {
+		errno = EPROTO;
+		goto err_map;
+	}
+	find_areas(ring, page);
+	ipcdev_ring_set_spin(ring, default_spin());
+	return 0;
+
+err_map:
+	err = errno;
+	munmap(ring->map, ring->map_size);
+	errno = err;
+	return -1;
+}
+
+int ipcdev_ring_open(struct ipcdev_ring *ring, int fd, unsigned int role)
+{
+	int end = ipcdev_ring_take(fd, role, 0), err;
+
+	if (end < 0)
+		return -1;
+	if (!ipcdev_ring_map(ring, end))
+		return 0;
+	err = errno;
+	close(end);
+	errno = err;
+	return -1;
+}
+
+void ipcdev_ring_close(struct ipcdev_ring *ring)
+{
+	int err = errno;
+
+	munmap(ring->map, ring->map_size);
+	close(ring->fd);
+	errno = err;
+}
+
+void ipcdev_ring_set_spin(struct ipcdev_ring *ring, uint32_t looks)
+{
+	ring->spin_max = looks;
+	ring->spin = looks;
+}
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/*
+ * Looks at the other side's index, which must be one that it can have come to: not
+ * back, not past what there is, and not between two records. The bytes that may be
+ * used are those up to it, for a producer the size further on.
+ */
+static int refresh(struct ipcdev_ring *ring)
+{
+	uint32_t peer = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE);
+	uint32_t known = peer - ring->index;
+
+	if (ring->produces)
+		known += ring->size;
+	if (known > ring->size || known < ring->known ||
+	    known % IPCDEV_RING_ALIGN)
+		return fail(EBADMSG);
+	ring->known = known;
+	return 0;
+}
+
+/**
+ * ipcdev_ring_look() - see how far the other side has come by now
+ * @ring: the side
+ * @need: the bytes that are needed: of records, or of room
+ *
+ * Return: 0 if there are that many; else -1 with errno.
+ */
+int ipcdev_ring_look(struct ipcdev_ring *ring, uint32_t need)
+{
+	bool gone;
+
+	/* The other side may wait for just that before it goes on. */
+	if (ring->flushed != ring->index)
+		ipcdev_ring_flush(ring);
+	/* Before the index: what it left behind is to be seen. */
+	gone = __atomic_load_n(&ring->other->state, __ATOMIC_ACQUIRE) &
+		IPCDEV_RING_GONE;
+	if (gone && ring->produces)
+		return fail(EPIPE);
+	if (refresh(ring))
+		return -1;
+	if (ring->known >= need)
+		return 0;
+	return fail(gone ? EPIPE : EAGAIN);
+}
+
+/**
+ * ipcdev_ring_no_room() - ipcdev_ring_reserve() where there may be no room
+ * @ring: the producer's side
+ * @len: bytes of the record
+ */
+void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len)
+{
+	if (len > ring->record_max) {
+		errno = EMSGSIZE;
+		return NULL;
+	}
+	if (ipcdev_ring_look(ring, _ipcdev_ring_space(len)))
+		return NULL;
+	return _ipcdev_ring_next(ring) + 1;
+}
+
+/*
+ * Whether the other side wants to know of what was flushed. Who sleeps has said how
+ * far we must come. Who is watched need not be told of each record, but only of
+ * those for which it may have stopped asking: a consumer, of the first one after it
+ * had received them all; a producer, when a record of any length has room again.
+ */
+static bool must_wake(const struct ipcdev_ring *ring, uint32_t before, uint32_t state)
+{
+	uint32_t peer, limit;
+
+	/* What the state makes valid was stored before it. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if ((state & IPCDEV_RING_SLEEPING) &&
+	    (int32_t)(ring->index -
+		      __atomic_load_n(&ring->other->wake_at, __ATOMIC_RELAXED)) >= 0)
+		return true;
+	if (!(state & IPCDEV_RING_WATCHED))
+		return false;
+	peer = __atomic_load_n(ring->peer, __ATOMIC_RELAXED);
+	if (ring->produces)
+		return peer == before;
+	limit = ring->size - _ipcdev_ring_space(ring->record_max);
+	return peer - before > limit && peer - ring->index <= limit;
+}
+
+static void signal_other(const struct ipcdev_ring *ring)
+{
+	struct ipcdev_ring_signal signal = { 0 };
+	int err = errno;
+
+	/* Cannot fail: the end is ours. */
+	ioctl(ring->fd, IPCDEV_IOC_RING_SIGNAL, &signal);
+	errno = err;
+}
+
+/**
+ * ipcdev_ring_wake() - wake the other side, if it wants to be
+ * @ring: the side
+ * @before: its index before the last flush
+ * @state: what the kernel says of the other side
+ */
+void ipcdev_ring_wake(struct ipcdev_ring *ring, uint32_t before, uint32_t state)
+{
+	if (must_wake(ring, before, state))
+		signal_other(ring);
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Looks for a while; the while grows where that helps, and shrinks where not. */
+static bool spin_until(struct ipcdev_ring *ring, uint32_t at)
+{
+	uint32_t looks;
+
+	for (looks = 0; looks < ring->spin; looks++) {
+		if ((int32_t)(__atomic_load_n(ring->peer, __ATOMIC_RELAXED) - at) >= 0) {
+			ring->spin = ring->spin_max;
+			return true;
+		}
+		relax();
+	}
+	ring->spin /= 2;
+	if (ring->spin < SPIN_MIN)
+		ring->spin = ring->spin_max < SPIN_MIN ? ring->spin_max : SPIN_MIN;
+	return false;
+}
+
+/* The other side's index when there are that many bytes. */
+static uint32_t index_of(const struct ipcdev_ring *ring, uint32_t need)
+{
+	return ring->index + need - (ring->produces ? ring->size : 0);
+}
+
+/* Sleeps until then, if spinning does not help; first signals, if it is to. */
+static int sleep_until(struct ipcdev_ring *ring, uint32_t at,
+		       const struct ipcdev_ring *signal,
+		       const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_ring_wait wait = { .index = at };
+
+	if (ring->spin) {
+		if (signal)
+			signal_other(signal);
+		signal = NULL;
+		if (spin_until(ring, at))
+			return 0;
+	}
+	if (signal) {
+		wait.flags = IPCDEV_RING_SIGNAL;
+		wait.signal_fd = signal->fd;
+	}
+	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
+		return -1;
+	return ioctl(ring->fd, IPCDEV_IOC_RING_WAIT, &wait);
+}
+
+/* The other side left while we slept: what it left behind is to be had first. */
+static int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
+		      const struct ipcdev_ring *signal,
+		      const struct ipcdev_deadline *deadline)
+{
+	for (;;) {
+		if (!ipcdev_ring_look(ring, need)) {
+			if (signal)
+				signal_other(signal);
+			return 0;
+		}
+		if (errno != EAGAIN)
+			return -1;
+		if (sleep_until(ring, index_of(ring, need), signal, deadline) &&
+		    errno != EPIPE)
+			return -1;
+		signal = NULL;
+	}
+}
+
+int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
+		     const struct ipcdev_deadline *deadline)
+{
+	uint32_t need = IPCDEV_RING_ALIGN;
+
+	if (ring->produces) {
+		if (len > ring->record_max)
+			return fail(EMSGSIZE);
+		need = _ipcdev_ring_space(len);
+	}
+	return wait_bytes(ring, need, NULL, deadline);
+}
+
+int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
+			 const struct ipcdev_deadline *deadline)
+{
+	uint32_t before = out->flushed, state;
+	bool wake;
+
+	/* ipcdev_ring_flush(), but for the system call. */
+	out->flushed = out->index;
+	__atomic_store_n(out->own, out->index, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	state = _ipcdev_ring_state(out);
+	wake = (state & (IPCDEV_RING_SLEEPING | IPCDEV_RING_WATCHED)) &&
+		must_wake(out, before, state);
+	return wait_bytes(in, IPCDEV_RING_ALIGN, wake ? out : NULL, deadline);
+}
+
+int ipcdev_ring_send(struct ipcdev_ring *ring, const void *data, size_t len,
+		     const struct ipcdev_deadline *deadline)
+{
+	while (ipcdev_ring_push(ring, data, len)) {
+		if (errno != EAGAIN || ipcdev_ring_wait(ring, len, deadline))
+			return -1;
+	}
+	return 0;
+}
+
+ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data, size_t size,
+			 const struct ipcdev_deadline *deadline)
+{
+	ssize_t len;
+
+	while ((len = ipcdev_ring_pop(ring, data, size)) < 0) {
+		if (errno != EAGAIN || ipcdev_ring_wait(ring, 0, deadline))
+			return -1;
+	}
+	return len;
+}
