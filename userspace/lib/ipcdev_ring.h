@@ -50,7 +50,6 @@ extern "C" {
  * @other: what the kernel says of the other side
  * @data: the data, mapped twice in a row
  * @index: its index, ahead of @own by what is to be flushed
- * @flushed: what it last stored in @own
  * @known: bytes behind @index that it may use: of records, or of room
  * @record: bytes that the record looked at takes up; 0 if none was
  * @record_max: bytes in the longest record
@@ -60,7 +59,6 @@ extern "C" {
  * @produces: it is the producer's side
  * @spin_max: how often to look before sleeping, at most
  * @spin: and now
- * @unused: padding
  * @map: all mappings, in a row
  * @map_size: their bytes
  * @reserved: to grow
@@ -73,7 +71,6 @@ struct ipcdev_ring {
 	const struct ipcdev_ring_side *other;
 	unsigned char *data;
 	uint32_t index;
-	uint32_t flushed;
 	uint32_t known;
 	uint32_t record;
 	uint32_t record_max;
@@ -83,7 +80,6 @@ struct ipcdev_ring {
 	uint32_t produces;
 	uint32_t spin_max;
 	uint32_t spin;
-	uint32_t unused;
 	void *map;
 	size_t map_size;
 	uint64_t reserved[4];
@@ -167,42 +163,24 @@ int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
 int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 			 const struct ipcdev_deadline *deadline);
 
-/**
- * ipcdev_ring_send() - push a record, as soon as there is room
- * @ring: the producer's side
- * @data: the record
- * @len: its bytes
- * @deadline: when to give up, or NULL
- */
-int ipcdev_ring_send(struct ipcdev_ring *ring, const void *data, size_t len,
-		     const struct ipcdev_deadline *deadline);
-
-/**
- * ipcdev_ring_recv() - pop a record, as soon as there is one
- * @ring: the consumer's side
- * @data: where to put it
- * @size: bytes that fit there
- * @deadline: when to give up, or NULL
- *
- * Return: its bytes.
- */
-ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data, size_t size,
-			 const struct ipcdev_deadline *deadline);
-
 /* What the functions below do in rare cases. */
 int ipcdev_ring_look(struct ipcdev_ring *ring, uint32_t need);
-void ipcdev_ring_wake(struct ipcdev_ring *ring, uint32_t before, uint32_t state);
+int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before, uint32_t state);
 void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len);
+int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
+			  const struct ipcdev_deadline *deadline);
+ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
+			      const struct ipcdev_deadline *deadline);
 
 #pragma GCC visibility pop
 
 #define _IPCDEV_UNLIKELY(condition)	__builtin_expect(!!(condition), 0)
 
-/* The bytes that a record takes up. */
-static inline uint32_t _ipcdev_ring_space(uint32_t len)
+/* The bytes that a record takes up, whatever its length. */
+static inline uint64_t _ipcdev_ring_space(uint64_t len)
 {
-	return (uint32_t)sizeof(struct ipcdev_ring_record) +
-		((len + IPCDEV_RING_ALIGN - 1) & ~(IPCDEV_RING_ALIGN - 1U));
+	return (sizeof(struct ipcdev_ring_record) + len + IPCDEV_RING_ALIGN - 1) &
+		~(IPCDEV_RING_ALIGN - 1ULL);
 }
 
 static inline struct ipcdev_ring_record *
@@ -222,20 +200,21 @@ static inline uint32_t _ipcdev_ring_state(const struct ipcdev_ring *ring)
  * @ring: the side
  *
  * The producer's records are received from now on, and the consumer's room is used
- * again. Wakes the other side if it sleeps for that, or is watched. Leaves errno
- * alone.
+ * again. Wakes the other side if it sleeps for that, or is watched.
+ *
+ * The producer is told by EPIPE that the consumer has left, unless another may take
+ * over: to that one its records are. The consumer cannot fail here.
  */
-static inline void ipcdev_ring_flush(struct ipcdev_ring *ring)
+static inline int ipcdev_ring_flush(struct ipcdev_ring *ring)
 {
-	uint32_t before = ring->flushed, index = ring->index, state;
+	uint32_t before = *ring->own, state;
 
-	ring->flushed = index;
-	__atomic_store_n(ring->own, index, __ATOMIC_RELEASE);
+	__atomic_store_n(ring->own, ring->index, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	state = _ipcdev_ring_state(ring);
-	if (_IPCDEV_UNLIKELY(state & (IPCDEV_RING_SLEEPING |
-				      IPCDEV_RING_WATCHED)))
-		ipcdev_ring_wake(ring, before, state);
+	if (_IPCDEV_UNLIKELY(state))
+		return ipcdev_ring_tell(ring, before, state);
+	return 0;
 }
 
 /* The producer. */
@@ -245,8 +224,9 @@ static inline void ipcdev_ring_flush(struct ipcdev_ring *ring)
  * @ring: the producer's side
  * @len: bytes at most, up to @ring's record_max
  *
- * Never sleeps: EAGAIN if there is no room. EMSGSIZE if there will never be,
- * EPIPE if the consumer has left, EBADMSG if it has corrupted the ring.
+ * Never sleeps: EAGAIN if there is no room, or EPIPE if the consumer has left, too.
+ * EMSGSIZE if there will never be room, EBADMSG if the consumer has corrupted the
+ * ring.
  *
  * Return: where to write the record, a multiple of IPCDEV_RING_ALIGN; NULL on
  * failure. To reserve again gives the same room.
@@ -254,10 +234,21 @@ static inline void ipcdev_ring_flush(struct ipcdev_ring *ring)
 static inline void *ipcdev_ring_reserve(struct ipcdev_ring *ring, size_t len)
 {
 	if (_IPCDEV_UNLIKELY(len > ring->record_max ||
-			     ring->known < _ipcdev_ring_space(len) ||
-			     (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE)))
+			     _ipcdev_ring_space(len) > ring->known))
 		return ipcdev_ring_no_room(ring, len);
 	return _ipcdev_ring_next(ring) + 1;
+}
+
+/* The record lies at @room. */
+static inline void _ipcdev_ring_append(struct ipcdev_ring *ring, void *room,
+				       size_t len)
+{
+	struct ipcdev_ring_record record = { (uint32_t)len, 0 };
+	uint32_t space = (uint32_t)_ipcdev_ring_space(len);
+
+	((struct ipcdev_ring_record *)room)[-1] = record;
+	ring->index += space;
+	ring->known -= space;
 }
 
 /**
@@ -267,23 +258,20 @@ static inline void *ipcdev_ring_reserve(struct ipcdev_ring *ring, size_t len)
  */
 static inline void ipcdev_ring_append(struct ipcdev_ring *ring, size_t len)
 {
-	struct ipcdev_ring_record record = { (uint32_t)len, 0 };
-	uint32_t space = _ipcdev_ring_space(len);
-
-	*_ipcdev_ring_next(ring) = record;
-	ring->index += space;
-	ring->known -= space;
+	_ipcdev_ring_append(ring, _ipcdev_ring_next(ring) + 1, len);
 }
 
 /**
  * ipcdev_ring_commit() - a record is finished, and may be received
  * @ring: the producer's side
  * @len: the record's bytes, at most those that were reserved
+ *
+ * The error is that of ipcdev_ring_flush().
  */
-static inline void ipcdev_ring_commit(struct ipcdev_ring *ring, size_t len)
+static inline int ipcdev_ring_commit(struct ipcdev_ring *ring, size_t len)
 {
 	ipcdev_ring_append(ring, len);
-	ipcdev_ring_flush(ring);
+	return ipcdev_ring_flush(ring);
 }
 
 /**
@@ -292,7 +280,8 @@ static inline void ipcdev_ring_commit(struct ipcdev_ring *ring, size_t len)
  * @data: the record
  * @len: its bytes
  *
- * Never sleeps; the errors are those of ipcdev_ring_reserve().
+ * Never sleeps; the errors are those of ipcdev_ring_reserve() and of
+ * ipcdev_ring_flush().
  */
 static inline int ipcdev_ring_push(struct ipcdev_ring *ring, const void *data,
 				   size_t len)
@@ -302,11 +291,63 @@ static inline int ipcdev_ring_push(struct ipcdev_ring *ring, const void *data,
 	if (_IPCDEV_UNLIKELY(!room))
 		return -1;
 	memcpy(room, data, len);
-	ipcdev_ring_commit(ring, len);
+	_ipcdev_ring_append(ring, room, len);
+	return ipcdev_ring_flush(ring);
+}
+
+/**
+ * ipcdev_ring_send() - push a record, as soon as there is room
+ * @ring: the producer's side
+ * @data: the record
+ * @len: its bytes
+ * @deadline: when to give up, or NULL
+ *
+ * Sleeps as ipcdev_ring_wait() does; the other errors are those of
+ * ipcdev_ring_push().
+ */
+static inline int ipcdev_ring_send(struct ipcdev_ring *ring, const void *data,
+				   size_t len,
+				   const struct ipcdev_deadline *deadline)
+{
+	if (_IPCDEV_UNLIKELY(ipcdev_ring_push(ring, data, len)))
+		return ipcdev_ring_send_wait(ring, data, len, deadline);
 	return 0;
 }
 
 /* The consumer. */
+
+/*
+ * The next record; its bytes, and those that it takes up. Where the producer has
+ * come to is looked at when all that was known of is consumed. What cannot be so,
+ * and that there is nothing, is for the library to tell apart.
+ */
+static inline const struct ipcdev_ring_record *
+_ipcdev_ring_peek(struct ipcdev_ring *ring, uint32_t *len, uint32_t *space)
+{
+	const struct ipcdev_ring_record *record;
+	uint32_t known = ring->known;
+	uint64_t bytes;
+
+	if (!known) {
+		known = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE) - ring->index;
+		if (_IPCDEV_UNLIKELY(known - 1 >= ring->size ||
+				     known % IPCDEV_RING_ALIGN)) {
+			if (ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
+				return NULL;
+			known = ring->known;
+		}
+		ring->known = known;
+	}
+	record = _ipcdev_ring_next(ring);
+	*len = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
+	bytes = _ipcdev_ring_space(*len);
+	if (_IPCDEV_UNLIKELY(bytes > known)) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	*space = (uint32_t)bytes;
+	return record;
+}
 
 /**
  * ipcdev_ring_peek() - look at the next record, in place
@@ -324,19 +365,17 @@ static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len
 	const struct ipcdev_ring_record *record;
 	uint32_t bytes;
 
-	if (_IPCDEV_UNLIKELY(!ring->known) &&
-	    ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
+	record = _ipcdev_ring_peek(ring, &bytes, &ring->record);
+	if (_IPCDEV_UNLIKELY(!record))
 		return NULL;
-	record = _ipcdev_ring_next(ring);
-	bytes = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
-	if (_IPCDEV_UNLIKELY(bytes > ring->record_max ||
-			     _ipcdev_ring_space(bytes) > ring->known)) {
-		errno = EBADMSG;
-		return NULL;
-	}
-	ring->record = _ipcdev_ring_space(bytes);
 	*len = bytes;
 	return record + 1;
+}
+
+static inline void _ipcdev_ring_consume(struct ipcdev_ring *ring, uint32_t space)
+{
+	ring->index += space;
+	ring->known -= space;
 }
 
 /**
@@ -348,8 +387,7 @@ static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len
  */
 static inline void ipcdev_ring_consume(struct ipcdev_ring *ring)
 {
-	ring->index += ring->record;
-	ring->known -= ring->record;
+	_ipcdev_ring_consume(ring, ring->record);
 	ring->record = 0;
 }
 
@@ -376,10 +414,10 @@ static inline void ipcdev_ring_release(struct ipcdev_ring *ring)
 static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
 				      size_t size)
 {
-	const void *record;
-	size_t len;
+	const struct ipcdev_ring_record *record;
+	uint32_t len, space;
 
-	record = ipcdev_ring_peek(ring, &len);
+	record = _ipcdev_ring_peek(ring, &len, &space);
 	if (_IPCDEV_UNLIKELY(!record))
 		return -1;
 	if (_IPCDEV_UNLIKELY(len > size)) {
@@ -388,11 +426,36 @@ static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
 	}
 	/* Of a size that the compiler knows, a copy is a few instructions. */
 	if (len == size)
-		memcpy(data, record, size);
+		memcpy(data, record + 1, size);
 	else
-		memcpy(data, record, len);
-	ipcdev_ring_release(ring);
+		memcpy(data, record + 1, len);
+	_ipcdev_ring_consume(ring, space);
+	ring->record = 0;
+	ipcdev_ring_flush(ring);
 	return (ssize_t)len;
+}
+
+/**
+ * ipcdev_ring_recv() - pop a record, as soon as there is one
+ * @ring: the consumer's side
+ * @data: where to put it
+ * @size: bytes that fit there
+ * @deadline: when to give up, or NULL
+ *
+ * Sleeps as ipcdev_ring_wait() does; the other errors are those of
+ * ipcdev_ring_pop().
+ *
+ * Return: the record's bytes; -1 on failure.
+ */
+static inline ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data,
+				       size_t size,
+				       const struct ipcdev_deadline *deadline)
+{
+	ssize_t len = ipcdev_ring_pop(ring, data, size);
+
+	if (_IPCDEV_UNLIKELY(len < 0))
+		return ipcdev_ring_recv_wait(ring, data, size, deadline);
+	return len;
 }
 
 #ifdef __cplusplus

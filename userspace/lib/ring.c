@@ -67,7 +67,6 @@ static void find_areas(struct ipcdev_ring *ring, size_t page)
 	ring->data = (unsigned char *)ring->map + 3 * page;
 	ring->record_max = header->record_max;
 	ring->index = __atomic_load_n(ring->own, __ATOMIC_RELAXED);
-	ring->flushed = ring->index;
 }
 
 static uint32_t default_spin(void)
@@ -192,13 +191,11 @@ int ipcdev_ring_look(struct ipcdev_ring *ring, uint32_t need)
 	bool gone;
 
 	/* The other side may wait for just that before it goes on. */
-	if (ring->flushed != ring->index)
+	if (*ring->own != ring->index)
 		ipcdev_ring_flush(ring);
 	/* Before the index: what it left behind is to be seen. */
 	gone = __atomic_load_n(&ring->other->state, __ATOMIC_ACQUIRE) &
 		IPCDEV_RING_GONE;
-	if (gone && ring->produces)
-		return fail(EPIPE);
 	if (refresh(ring))
 		return -1;
 	if (ring->known >= need)
@@ -257,16 +254,30 @@ static void signal_other(const struct ipcdev_ring *ring)
 	errno = err;
 }
 
+/* Records for a successor are not lost; all others are. */
+static int check_gone(const struct ipcdev_ring *ring, uint32_t state)
+{
+	const struct ipcdev_ring_header *header = ring->map;
+
+	if ((state & IPCDEV_RING_GONE) && ring->produces &&
+	    !(header->flags & IPCDEV_RING_TAKEOVER))
+		return fail(EPIPE);
+	return 0;
+}
+
 /**
- * ipcdev_ring_wake() - wake the other side, if it wants to be
+ * ipcdev_ring_tell() - what is to be done after a flush, given the other side's state
  * @ring: the side
- * @before: its index before the last flush
+ * @before: its index before the flush
  * @state: what the kernel says of the other side
+ *
+ * Wakes it if it wants to be. Return: 0, or -1 with EPIPE.
  */
-void ipcdev_ring_wake(struct ipcdev_ring *ring, uint32_t before, uint32_t state)
+int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before, uint32_t state)
 {
 	if (must_wake(ring, before, state))
 		signal_other(ring);
+	return check_gone(ring, state);
 }
 
 static inline void relax(void)
@@ -361,37 +372,52 @@ int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
 int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 			 const struct ipcdev_deadline *deadline)
 {
-	uint32_t before = out->flushed, state;
+	uint32_t before = *out->own, state;
 	bool wake;
 
 	/* ipcdev_ring_flush(), but for the system call. */
-	out->flushed = out->index;
 	__atomic_store_n(out->own, out->index, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	state = _ipcdev_ring_state(out);
-	wake = (state & (IPCDEV_RING_SLEEPING | IPCDEV_RING_WATCHED)) &&
-		must_wake(out, before, state);
+	wake = state && must_wake(out, before, state);
+	if (check_gone(out, state))
+		return -1;
 	return wait_bytes(in, IPCDEV_RING_ALIGN, wake ? out : NULL, deadline);
 }
 
-int ipcdev_ring_send(struct ipcdev_ring *ring, const void *data, size_t len,
-		     const struct ipcdev_deadline *deadline)
+/**
+ * ipcdev_ring_send_wait() - ipcdev_ring_send() where the push has failed
+ * @ring: the producer's side
+ * @data: the record
+ * @len: its bytes
+ * @deadline: when to give up, or NULL
+ */
+int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
+			  const struct ipcdev_deadline *deadline)
 {
-	while (ipcdev_ring_push(ring, data, len)) {
+	do {
 		if (errno != EAGAIN || ipcdev_ring_wait(ring, len, deadline))
 			return -1;
-	}
+	} while (ipcdev_ring_push(ring, data, len));
 	return 0;
 }
 
-ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data, size_t size,
-			 const struct ipcdev_deadline *deadline)
+/**
+ * ipcdev_ring_recv_wait() - ipcdev_ring_recv() where the pop has failed
+ * @ring: the consumer's side
+ * @data: where to put the record
+ * @size: bytes that fit there
+ * @deadline: when to give up, or NULL
+ */
+ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
+			      const struct ipcdev_deadline *deadline)
 {
 	ssize_t len;
 
-	while ((len = ipcdev_ring_pop(ring, data, size)) < 0) {
+	do {
 		if (errno != EAGAIN || ipcdev_ring_wait(ring, 0, deadline))
 			return -1;
-	}
+		len = ipcdev_ring_pop(ring, data, size);
+	} while (len < 0);
 	return len;
 }
