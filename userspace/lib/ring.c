@@ -11,6 +11,9 @@
 /* Spinning never gives up altogether, lest it not notice that it would pay again. */
 #define SPIN_MIN 16
 
+/* The first looks follow each other closely: what is awaited is often just there. */
+#define SPIN_EAGER 64
+
 int ipcdev_ring_create(uint64_t size, unsigned int rights, unsigned int flags)
 {
 	struct ipcdev_create_ring create = {
@@ -299,7 +302,8 @@ static bool spin_until(struct ipcdev_ring *ring, uint32_t at)
 			ring->spin = ring->spin_max;
 			return true;
 		}
-		relax();
+		if (looks >= SPIN_EAGER)
+			relax();
 	}
 	ring->spin /= 2;
 	if (ring->spin < SPIN_MIN)
