@@ -22,6 +22,7 @@ static const struct stop *const stops[] = {
 	&shell,
 	&call,
 	&topic,
+	&ring,
 	&killed,
 };
 
