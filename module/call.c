@@ -51,10 +51,13 @@ static bool token_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct ipcdev_message, node)->seq;
 }
 
-/* Memory that a call takes beyond its share of the slots. */
-static u32 held_bytes(const struct ipcdev_message *msg)
+/*
+ * Memory that a call takes beyond its share of the slots. Its length is that of a
+ * reply as soon as somebody begins to make one, without the lock.
+ */
+static u32 held_bytes(const struct ipcdev_queue *q, const struct ipcdev_message *msg)
 {
-	return msg->slot ? 0 : msg->len;
+	return msg->slot ? 0 : min(msg->room, q->msg_max);
 }
 
 /* The server knows, or need not know, that the caller has given up. */
@@ -64,14 +67,14 @@ static void gone_remove(struct ipcdev_queue *q, struct ipcdev_message *msg)
 		return;
 	list_del_init(&msg->gone);
 	q->nr_gone--;
-	q->gone_bytes -= held_bytes(msg);
+	q->gone_bytes -= held_bytes(q, msg);
 }
 
 static void gone_add(struct ipcdev_queue *q, struct ipcdev_message *msg, struct list_head *at)
 {
 	list_add(&msg->gone, at);
 	q->nr_gone++;
-	q->gone_bytes += held_bytes(msg);
+	q->gone_bytes += held_bytes(q, msg);
 }
 
 static __always_inline void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,

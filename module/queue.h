@@ -58,7 +58,7 @@
  * @nr_slots: length of @slots
  * @calls: calls that were received and are not answered
  * @nr_gone: of these, those that callers have given up and no server knows
- * @gone_bytes: payload of these that is not in slots
+ * @gone_bytes: room for payload in these, where that is not in slots
  * @lost: messages dropped since one was taken
  * @want_room: somebody was told that there is no room
  * @sent: statistics

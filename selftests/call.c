@@ -953,6 +953,14 @@ TEST_F(call, many_large_ones_give_up)
 			.msg = { .data = PTR(payload), .len = sizeof(payload) },
 		};
 		ASSERT_EQ(0, recv_msg(i % 2 ? other : q, &t));
+		/* A small reply that fails makes nothing smaller. */
+		t.msg = (struct ipcdev_msg) {
+			.token = t.msg.token,
+			.data = PTR(bad_page()),
+			.len = 8,
+		};
+		EXPECT_EQ(-EFAULT, call(i % 2 ? other : q, IPCDEV_IOC_REPLY,
+					&t));
 		kill(pid, SIGKILL);
 		ASSERT_EQ(1000 + SIGKILL, exit_of(pid));
 	}
