@@ -85,10 +85,10 @@ static u32 *count_at(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
 	return c->next == b->q.next_seq ? &b->at_end : &stored(b, c->next)->cursors;
 }
 
-static __always_inline void step(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+static __always_inline void advance(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u64 to)
 {
 	--*count_at(b, c);
-	c->next++;
+	c->next = to;
 	++*count_at(b, c);
 }
 
@@ -168,13 +168,18 @@ bool ipcdev_broadcast_has_room(struct ipcdev_queue *q, u32 len)
 	return !somebody_full(b) && bytes_fit(b, len);
 }
 
-static void skip(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+/* What a handle has not received before message @to is lost to it. */
+static void skip(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u64 to)
 {
-	trace_ipcdev_drop(&b->q.obj, stored(b, c->next));
-	step(b, c);
-	b->q.dropped++;
-	if (c->lost != U32_MAX)
-		c->lost++;
+	u64 seq, lost = to - c->next;
+
+	if (trace_ipcdev_drop_enabled()) {
+		for (seq = c->next; seq < to; seq++)
+			trace_ipcdev_drop(&b->q.obj, stored(b, seq));
+	}
+	advance(b, c, to);
+	b->q.dropped += lost;
+	c->lost += min_t(u64, lost, U32_MAX - c->lost);
 }
 
 /**
@@ -185,23 +190,18 @@ static void skip(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len)
 {
 	struct ipcdev_broadcast *b = to_broadcast(q);
+	u64 bytes = q->queued_bytes + len;
 	struct ipcdev_cursor *c;
-	u64 oldest;
+	u64 to = b->first;
 
-	if (somebody_full(b)) {
-		list_for_each_entry(c, &b->cursors, node) {
-			if (unread(b, c) >= c->backlog)
-				skip(b, c);
-		}
-	}
-	while (!bytes_fit(b, len)) {
-		oldest = U64_MAX;
-		list_for_each_entry(c, &b->cursors, node)
-			oldest = min(oldest, c->next);
-		list_for_each_entry(c, &b->cursors, node) {
-			if (c->next == oldest)
-				skip(b, c);
-		}
+	/* How much must go for the payload: a whole log may, and so this looks once. */
+	while (bytes > q->bytes_max)
+		bytes -= stored(b, to++)->len;
+	list_for_each_entry(c, &b->cursors, node) {
+		if (unread(b, c) >= c->backlog)
+			skip(b, c, c->next + 1);
+		if (c->next < to)
+			skip(b, c, to);
 	}
 }
 
@@ -211,7 +211,7 @@ static __always_inline void take_next(struct ipcdev_broadcast *b, struct ipcdev_
 {
 	struct ipcdev_message *msg = stored(b, c->next);
 
-	step(b, c);
+	advance(b, c, c->next + 1);
 	msg->pins++;
 	t->w.msg = msg;
 	t->lost = c->lost;
