@@ -304,7 +304,8 @@ static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcde
 	msg->answering = false;
 	msg->caller = w;
 	msg->sched_policy = current->policy;
-	msg->sched_prio = has_rt_priority(current) ? current->rt_priority : task_nice(current);
+	msg->sched_prio = ipcdev_has_rt_priority(current) ? current->rt_priority :
+							    task_nice(current);
 
 	ret = queue_send(q, msg, deadline);
 	if (unlikely(ret)) {

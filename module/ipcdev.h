@@ -352,6 +352,12 @@ static inline int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct 
 
 u64 ipcdev_time_to_caller(u64 ns);
 
+/* By its own policy: rt_task() is also true of one that another's waiting has lifted. */
+static inline bool ipcdev_has_rt_priority(const struct task_struct *task)
+{
+	return task->policy == SCHED_FIFO || task->policy == SCHED_RR;
+}
+
 #define IPCDEV_PENDING	1
 
 /**

@@ -183,7 +183,7 @@ void ipcdev_queue_sign(struct ipcdev_queue *q, struct ipcdev_message *msg, struc
 		BUILD_BUG_ON(MAX_RT_PRIO >= 1 << IPCDEV_RANK_BITS);
 		if (current->policy == SCHED_DEADLINE)
 			msg->order |= MAX_RT_PRIO;
-		else if (has_rt_priority(current))
+		else if (ipcdev_has_rt_priority(current))
 			msg->order |= current->rt_priority;
 	}
 }

@@ -184,12 +184,6 @@ static inline u64 ipcdev_call_token(const struct ipcdev_message *msg)
 	return msg->seq + 1;
 }
 
-/* By its own policy: rt_task() is also true of one that another's waiting has lifted. */
-static inline bool has_rt_priority(const struct task_struct *task)
-{
-	return task->policy == SCHED_FIFO || task->policy == SCHED_RR;
-}
-
 static inline struct ipcdev_queue *to_queue(struct ipcdev_object *obj)
 {
 	return container_of(obj, struct ipcdev_queue, obj);

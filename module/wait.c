@@ -79,22 +79,40 @@ int ipcdev_deadline_set(struct ipcdev_deadline *d, u32 flags, u64 ns)
  * @lock: protects the rest; taken in interrupts
  * @sleepers: by their deadlines
  * @timer: may be armed for a deadline that is no more
+ * @mode: how it is armed
  * @armed: what it is armed for, or KTIME_MAX
  *
  * Most sleeps end long before their deadlines, and a timer that is armed and
  * cancelled for each of them costs more than all else that they do. Therefore a
  * timer that is armed for an earlier moment is left alone: then it is seen who has
  * slept enough, and it is armed for the next of the others, if there are any.
+ *
+ * When a CPU goes offline its timers move to another, and its bells stay: they ring
+ * there until nobody is left who began to sleep here.
  */
 struct ipcdev_bell {
 	raw_spinlock_t lock; /* sleepers, and what the timer is armed for */
 	struct rb_root_cached sleepers;
 	struct hrtimer timer;
+	enum hrtimer_mode mode;
 	ktime_t armed;
 };
 
-static DEFINE_PER_CPU(struct ipcdev_bell, monotonic);
-static DEFINE_PER_CPU(struct ipcdev_bell, realtime);
+struct ipcdev_bells {
+	struct ipcdev_bell monotonic;
+	struct ipcdev_bell realtime;
+};
+
+/*
+ * On PREEMPT_RT only real-time tasks are woken in the timer's interrupt. How many
+ * others have the same deadline is for any user to say, and so a thread wakes them,
+ * as it does those who sleep in the kernel's own calls.
+ */
+static DEFINE_PER_CPU(struct ipcdev_bells, in_interrupt);
+static DEFINE_PER_CPU(struct ipcdev_bells, in_thread);
+
+/* How many are woken at a time: that long is the lock held, with interrupts disabled. */
+#define WAKE_BATCH	8
 
 /**
  * struct sleeper - who sleeps until a deadline
@@ -117,35 +135,46 @@ static bool sooner(struct rb_node *a, const struct rb_node *b)
 static void arm(struct ipcdev_bell *bell, ktime_t expires)
 {
 	bell->armed = expires;
-	hrtimer_start(&bell->timer, expires, HRTIMER_MODE_ABS_HARD);
+	hrtimer_start(&bell->timer, expires, bell->mode);
 }
 
-/* A sleeper cannot leave while its bell is locked. */
-static void wake_sleepers(struct ipcdev_bell *bell, ktime_t now)
+/*
+ * Returns whether there may be more. A sleeper cannot leave while its bell is
+ * locked.
+ */
+static bool wake_sleepers(struct ipcdev_bell *bell, ktime_t now)
 {
 	struct sleeper *s;
 	struct rb_node *node;
+	int i;
 
-	while ((node = rb_first_cached(&bell->sleepers))) {
+	for (i = 0; i < WAKE_BATCH; i++) {
+		node = rb_first_cached(&bell->sleepers);
+		if (!node)
+			return false;
 		s = rb_entry(node, struct sleeper, node);
 		if (s->expires > now) {
 			arm(bell, s->expires);
-			return;
+			return false;
 		}
 		rb_erase_cached(node, &bell->sleepers);
 		RB_CLEAR_NODE(node);
 		wake_up_process(s->task);
 	}
+	return true;
 }
 
 static enum hrtimer_restart ring(struct ipcdev_bell *bell, ktime_t now)
 {
 	unsigned long flags;
+	bool more;
 
-	raw_spin_lock_irqsave(&bell->lock, flags);
-	bell->armed = KTIME_MAX;
-	wake_sleepers(bell, now);
-	raw_spin_unlock_irqrestore(&bell->lock, flags);
+	do {
+		raw_spin_lock_irqsave(&bell->lock, flags);
+		bell->armed = KTIME_MAX;
+		more = wake_sleepers(bell, now);
+		raw_spin_unlock_irqrestore(&bell->lock, flags);
+	} while (more);
 	/* Armed anew, if at all: whoever comes to sleep meanwhile may do so too. */
 	return HRTIMER_NORESTART;
 }
@@ -155,18 +184,32 @@ static enum hrtimer_restart ring_monotonic(struct hrtimer *timer)
 	return ring(container_of(timer, struct ipcdev_bell, timer), ktime_get());
 }
 
+/* The clock may be set at any time: its timers then expire as it says now. */
 static enum hrtimer_restart ring_realtime(struct hrtimer *timer)
 {
 	return ring(container_of(timer, struct ipcdev_bell, timer), ktime_get_real());
 }
 
-static void bell_init(struct ipcdev_bell *bell, clockid_t clock,
+static void bell_init(struct ipcdev_bell *bell, clockid_t clock, enum hrtimer_mode mode,
 		      enum hrtimer_restart (*function)(struct hrtimer *timer))
 {
 	raw_spin_lock_init(&bell->lock);
 	bell->sleepers = RB_ROOT_CACHED;
 	bell->armed = KTIME_MAX;
-	hrtimer_setup(&bell->timer, function, clock, HRTIMER_MODE_ABS_HARD);
+	bell->mode = mode;
+	hrtimer_setup(&bell->timer, function, clock, mode);
+}
+
+static void bells_init(struct ipcdev_bells *bells, enum hrtimer_mode mode)
+{
+	bell_init(&bells->monotonic, CLOCK_MONOTONIC, mode, ring_monotonic);
+	bell_init(&bells->realtime, CLOCK_REALTIME, mode, ring_realtime);
+}
+
+static void bells_exit(struct ipcdev_bells *bells)
+{
+	hrtimer_cancel(&bells->monotonic.timer);
+	hrtimer_cancel(&bells->realtime.timer);
 }
 
 void ipcdev_wait_init(void)
@@ -174,8 +217,9 @@ void ipcdev_wait_init(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		bell_init(per_cpu_ptr(&monotonic, cpu), CLOCK_MONOTONIC, ring_monotonic);
-		bell_init(per_cpu_ptr(&realtime, cpu), CLOCK_REALTIME, ring_realtime);
+		bells_init(per_cpu_ptr(&in_interrupt, cpu), HRTIMER_MODE_ABS_HARD);
+		if (IS_ENABLED(CONFIG_PREEMPT_RT))
+			bells_init(per_cpu_ptr(&in_thread, cpu), HRTIMER_MODE_ABS_SOFT);
 	}
 }
 
@@ -185,17 +229,31 @@ void ipcdev_wait_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		hrtimer_cancel(&per_cpu_ptr(&monotonic, cpu)->timer);
-		hrtimer_cancel(&per_cpu_ptr(&realtime, cpu)->timer);
+		bells_exit(per_cpu_ptr(&in_interrupt, cpu));
+		if (IS_ENABLED(CONFIG_PREEMPT_RT))
+			bells_exit(per_cpu_ptr(&in_thread, cpu));
 	}
+}
+
+static bool is_real_time(const struct task_struct *task)
+{
+	return ipcdev_has_rt_priority(task) || task->policy == SCHED_DEADLINE;
+}
+
+static struct ipcdev_bell *my_bell(clockid_t clock)
+{
+	struct ipcdev_bells *bells = raw_cpu_ptr(&in_interrupt);
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && !is_real_time(current))
+		bells = raw_cpu_ptr(&in_thread);
+	return clock == CLOCK_REALTIME ? &bells->realtime : &bells->monotonic;
 }
 
 /* Wherever the task is by now, what it began with is what it ends with. */
 static noinline int sleep_until(const struct ipcdev_deadline *d)
 {
-	struct ipcdev_bell *bell = d->clock == CLOCK_REALTIME ? raw_cpu_ptr(&realtime) :
-								  raw_cpu_ptr(&monotonic);
 	struct sleeper s = { .expires = d->expires, .task = current };
+	struct ipcdev_bell *bell = my_bell(d->clock);
 	unsigned long flags;
 	bool expired;
 
