@@ -551,9 +551,6 @@ TEST_F(deadline, keeps_its_deadline_over_a_signal)
 }
 
 /*
- * The calls that end when a peer goes.
- */
-/*
  * Sleepers on one processor share a timer. It may be armed for one whose sleep has
  * ended long ago, or for one that is later than the next who comes.
  */
@@ -608,6 +605,126 @@ TEST(sleepers_with_one_timer)
 	close(dev);
 }
 
+/* Sleeps on one processor, and exits with 0 if the deadline has ended that. */
+static pid_t sleeper_on(int cpu, int fd, clockid_t clock, __u64 deadline)
+{
+	__u32 flag = clock == CLOCK_REALTIME ? IPCDEV_DEADLINE_REALTIME :
+					       IPCDEV_DEADLINE_MONOTONIC;
+	struct nap nap = {
+		.cmd = IPCDEV_IOC_RECV, .rights = RIGHT_READ, .fd = fd,
+	};
+	pid_t pid = child();
+	cpu_set_t set;
+
+	if (pid)
+		return pid;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(1);
+	if (do_sleep(&nap, flag, deadline) != -ETIMEDOUT)
+		_exit(2);
+	_exit(now(clock) < deadline ? 3 : 0);
+}
+
+/* More than are woken at a time, those of real-time priority among them. */
+TEST(many_with_one_deadline)
+{
+	__u64 deadline = now(CLOCK_MONOTONIC) + 20 * SOON;
+	int fd = create_queue(device(), .depth = 1), i;
+	pid_t pid[40];
+
+	for (i = 0; i < 40; i++) {
+		if (i == 20)
+			ASSERT_EQ(0, become_scheduled(SCHED_FIFO, 1));
+		pid[i] = sleeper_on(0, fd, CLOCK_MONOTONIC, deadline);
+	}
+	for (i = 0; i < 40; i++)
+		EXPECT_EQ(0, reap(pid[i]));
+	EXPECT_EQ(0, object(fd).receivers);
+}
+
+/* A processor that goes leaves its sleepers and their deadlines to others. */
+TEST(deadlines_of_a_processor_that_goes)
+{
+	const char *online = "/sys/devices/system/cpu/cpu1/online";
+	static const clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME };
+	int fd = create_queue(device(), .depth = 1), i;
+	pid_t pid[3];
+
+	if (write_file(online, "1"))
+		SKIP(return, "no processor that can go");
+	for (i = 0; i < 2; i++)
+		pid[i] = sleeper_on(1, fd, clocks[i],
+				    now(clocks[i]) + 40 * SOON);
+	/* And one who does not wait for the end of it. */
+	pid[2] = sleeper_on(1, fd, CLOCK_MONOTONIC,
+			    now(CLOCK_MONOTONIC) + FOREVER);
+	until(object(fd).receivers == 3);
+	ASSERT_EQ(0, write_file(online, "0"));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, reap(pid[i]));
+	EXPECT_EQ(1, object(fd).receivers);
+	kill(pid[2], SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid[2]));
+	/* It comes back, and its timers may be armed for those who were there. */
+	ASSERT_EQ(0, write_file(online, "1"));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, reap(sleeper_on(1, fd, clocks[i],
+					     now(clocks[i]) + SOON)));
+	EXPECT_EQ(0, object(fd).receivers);
+}
+
+/* Makes CLOCK_REALTIME differ by this from what it would be. */
+static int shift_clock(long seconds)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += seconds;
+	return clock_settime(CLOCK_REALTIME, &t);
+}
+
+#define MINUTE	60
+#define NSEC	1000000000ULL
+
+/* A deadline is of what the clock says, also if it is set meanwhile. */
+TEST(deadlines_of_a_clock_that_is_set)
+{
+	int fd = create_queue(device(), .depth = 1), ret;
+	__u64 begin = now(CLOCK_MONOTONIC);
+	pid_t early, late;
+
+	/* Forward: it is over at once. */
+	late = sleeper_on(0, fd, CLOCK_REALTIME,
+			  now(CLOCK_REALTIME) + MINUTE * NSEC);
+	until(object(fd).receivers == 1);
+	ASSERT_EQ(0, shift_clock(MINUTE));
+	ret = reap(late);
+	ASSERT_EQ(0, shift_clock(-MINUTE));
+	EXPECT_EQ(0, ret);
+
+	/* Back: it is not over when it would have been. */
+	late = sleeper_on(0, fd, CLOCK_REALTIME,
+			  now(CLOCK_REALTIME) + 4 * SOON);
+	until(object(fd).receivers == 1);
+	ASSERT_EQ(0, shift_clock(-MINUTE));
+	early = sleeper_on(0, fd, CLOCK_MONOTONIC,
+			   now(CLOCK_MONOTONIC) + 6 * SOON);
+	EXPECT_EQ(0, reap(early));
+	EXPECT_EQ(1, object(fd).receivers);
+	/* Nor does it keep those up who come then. */
+	early = sleeper_on(0, fd, CLOCK_REALTIME, now(CLOCK_REALTIME) + SOON);
+	EXPECT_EQ(0, reap(early));
+	EXPECT_EQ(1, object(fd).receivers);
+	ASSERT_EQ(0, shift_clock(MINUTE));
+	EXPECT_EQ(0, reap(late));
+	EXPECT_GT(MINUTE * NSEC, now(CLOCK_MONOTONIC) - begin);
+}
+
+/*
+ * The calls that end when a peer goes.
+ */
 FIXTURE(hang_up)
 {
 	struct nap nap;
