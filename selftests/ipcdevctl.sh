@@ -7,7 +7,7 @@
 
 tests="usage mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
-watch_buffer call call_fails serve serve_queue serve_end topic slow_subscriber \
+watch_buffer call call_fails serve serve_gone serve_queue serve_end topic slow_subscriber \
 top info stat \
 quiet_stat other_user terminal examples"
 
@@ -762,6 +762,42 @@ test_serve()
 	expect ok ipcdevctl call "$q" more
 	end_server
 	same "$(cat "$tmp/served")" ""
+}
+
+# A caller that gives up or is killed takes the command along.
+# shellcheck disable=SC2016 # for another shell
+test_serve_gone()
+{
+	serve -e 'read -r how; [ "$how" = sleep ] || exit 0
+		sleep 1000 & echo $! > '"$tmp"'/pid; wait'
+	ipcdevctl call "$q" sleep > /dev/null 2>&1 &
+	caller=$!
+	until_so test -s "$tmp/pid"
+	kill -9 "$caller"
+	# All of its processes; nobody may have waited for this one yet.
+	until_so sh -c "! grep -q '^State:.[^ZX]' /proc/$(cat "$tmp/pid")/status"
+	expect ok ipcdevctl call -T 60 "$q" more
+	end_server
+	same "$(cat "$tmp/served")" ""
+
+	# Another's command is left alone, and so is that of a message.
+	serve -j 2 -e 'read -r how; case $how in
+		sleep) echo > '"$tmp"'/in; sleep 1000 ;;
+		wait) echo > '"$tmp"'/in; read -r x < '"$tmp"'/go; echo "$x" > '"$tmp"'/was ;;
+		esac'
+	mkfifo "$tmp/go"
+	expect ok ipcdevctl send "$q" wait
+	until_so test -e "$tmp/in"
+	rm "$tmp/in"
+	ipcdevctl call "$q" sleep > /dev/null 2>&1 &
+	caller=$!
+	until_so test -e "$tmp/in"
+	kill -9 "$caller"
+	expect ok ipcdevctl call -T 60 "$q" more
+	echo "went on" > "$tmp/go"
+	until_so test -s "$tmp/was"
+	same "$(cat "$tmp/was")" "went on"
+	end_server
 }
 
 test_serve_queue()

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +104,7 @@ const struct command call_command = {
 /* What serves: a command for each request. */
 struct service {
 	const char *exec;
+	int queue;
 	sigset_t signals;	/* that are blocked in the command */
 };
 
@@ -199,27 +201,70 @@ static int spawn(const struct service *service, const struct ipcdev_msg *msg,
 	return -err;
 }
 
-/* All that the command prints, if there is room for it. */
-static int read_reply(int fd, struct ipcdev_request *request)
+/*
+ * Something that is ready when there is output, or when a caller has given up. The
+ * latter is told once for each, as another's may stay unanswered for long.
+ */
+static int watch_output(int output, int queue)
+{
+	struct epoll_event readable = { .events = EPOLLIN, .data.fd = output };
+	struct epoll_event gone = { .events = EPOLLPRI | EPOLLET,
+				    .data.fd = queue };
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd >= 0 && (epoll_ctl(fd, EPOLL_CTL_ADD, output, &readable) ||
+			epoll_ctl(fd, EPOLL_CTL_ADD, queue, &gone))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * All that the command prints, if there is room for it and somebody who waits for
+ * it. A message that is no call has no token, and its command is left to run.
+ */
+static int read_reply(int output, struct ipcdev_request *request, int queue)
 {
 	char *reply = request->reply, more;
-	ssize_t got;
+	uint64_t token = request->msg->token;
+	struct epoll_event event;
+	int watch, err = 0;
+	ssize_t got = 1;
 
-	do {
+	watch = watch_output(output, queue);
+	if (watch < 0)
+		return -errno;
+	while (!err && got) {
 		size_t room = request->reply_max - request->reply_len;
 
-		got = read(fd, room ? reply + request->reply_len : &more,
+		if (epoll_wait(watch, &event, 1, -1) < 0) {
+			err = errno == EINTR ? 0 : -errno;
+			continue;
+		}
+		if (token && ipcdev_call_waits(queue, token)) {
+			err = -ESRCH;
+			continue;
+		}
+		if (event.data.fd != output)
+			continue;
+		got = read(output, room ? reply + request->reply_len : &more,
 			   room ? room : 1);
-		if (got > 0 && !room)
-			return -EMSGSIZE;
-		if (got > 0)
-			request->reply_len += got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	return got ? -errno : 0;
+		if (got < 0) {
+			err = errno == EINTR ? 0 : -errno;
+			continue;
+		}
+		if (got && !room)
+			err = -EMSGSIZE;
+		request->reply_len += got;
+	}
+	close(watch);
+	return err;
 }
 
 static int answer(struct ipcdev_request *request, void *data)
 {
+	const struct service *service = data;
 	int ends[2], in, err, status = 0;
 	pid_t pid;
 
@@ -231,7 +276,7 @@ static int answer(struct ipcdev_request *request, void *data)
 		close(in);
 		return err;
 	}
-	err = spawn(data, request->msg, in, ends[1], &pid);
+	err = spawn(service, request->msg, in, ends[1], &pid);
 	close(in);
 	close(ends[1]);
 	if (err) {
@@ -239,8 +284,11 @@ static int answer(struct ipcdev_request *request, void *data)
 		return err;
 	}
 
-	err = read_reply(ends[0], request);
+	err = read_reply(ends[0], request, service->queue);
 	close(ends[0]);
+	/* Nobody wants to know any more. */
+	if (err == -ESRCH)
+		kill(-pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return err ? err : status ? -EREMOTEIO : 0;
@@ -296,6 +344,7 @@ static int serve_run(const struct command *self, int argc, char **argv)
 	fd = open_or_make(path, &queue_attr, mode);
 	if (fd < 0)
 		return STATUS_FAILED;
+	service.queue = fd;
 	server = ipcdev_server_create(fd, &attr);
 	if (!server)
 		return fail(path, "cannot serve");
