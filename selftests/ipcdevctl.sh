@@ -773,6 +773,8 @@ test_serve_gone()
 	ipcdevctl call "$q" sleep > /dev/null 2>&1 &
 	caller=$!
 	until_so test -s "$tmp/pid"
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" calls 1
 	kill -9 "$caller"
 	# All of its processes; nobody may have waited for this one yet.
 	until_so sh -c "! grep -q '^State:.[^ZX]' /proc/$(cat "$tmp/pid")/status"

@@ -114,6 +114,7 @@ static const struct number {
 	{ "msg_max", "bytes in the largest message", QUEUE, false, AT(msg_max) },
 	{ "receivers", "asleep for a message", QUEUE, false, AT(receivers) },
 	{ "senders", "asleep for room", QUEUE, false, AT(senders) },
+	{ "calls", "received and not answered", QUEUE, false, AT(calls) },
 	{ "sent", "messages accepted", QUEUE, true, AT(sent) },
 	{ "sent_bytes", "bytes in them", QUEUE, true, AT(sent_bytes) },
 	{ "received", "messages delivered", QUEUE, true, AT(received) },
