@@ -816,11 +816,18 @@ test_serve_queue()
 	like "$err" "*/dev/ipc/$q*denied*"
 	end_server HUP
 
-	# One that is there is used, and stays.
-	expect ok ipcdevctl create queue -p "$q"
-	serve -e 'echo $$'
+	# One that is there is used, and stays as it is.
+	expect ok ipcdevctl create queue -p -d 9 -c "$q"
+	serve -e 'echo $$' -d 9 -c
 	kill "$server"
 	wait "$server" || complain "status $?"
+	same "$(cat "$tmp/served")" ""
+	serve -e 'echo $$' -d 3 -M 100 -b 200 -c -r
+	kill "$server"
+	wait "$server" || complain "status $?"
+	like "$(cat "$tmp/served")" "*/dev/ipc/$q*without --depth --msg-max --bytes --sched"
+	expect ok ipcdevctl stat -j "$q"
+	has "$out" depth 9
 	expect ok ipcdevctl rm "$q"
 	# Requests that came before the server.
 	expect ok ipcdevctl create queue -p "$q"
@@ -893,6 +900,8 @@ two"
 	# A persistent one keeps its last, for who comes later.
 	expect ok ipcdevctl pub -p -H 2 -m 640 "$q" a b c
 	expect ok ipcdevctl pub "$q" d
+	ipcdevctl pub -H 3 -D "$q" c d 2> "$tmp/told" || complain "status $?"
+	like "$(cat "$tmp/told")" "*/dev/ipc/$q*without --history --drop-oldest"
 	expect ok ipcdevctl stat -j "$q"
 	has "$out" history 2
 	has "$out" queued 2

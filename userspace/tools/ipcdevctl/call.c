@@ -294,17 +294,27 @@ static int answer(struct ipcdev_request *request, void *data)
 	return err ? err : status ? -EREMOTEIO : 0;
 }
 
+static int make_served(const char *path, struct ipcdev_create_queue *attr,
+		       mode_t mode)
+{
+	attr->rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE |
+		       IPCDEV_RIGHT_PUBLISH;
+	return make_queue(path, attr, mode, 0);
+}
+
 /* The server also writes: callers come and go, and it stays. */
 static int open_or_make(const char *path, struct ipcdev_create_queue *attr,
 			mode_t mode)
 {
 	int fd = ipcdev_open(path, O_RDWR);
 
-	if (fd >= 0 || (errno != ENOENT && errno != ENXIO))
-		return fd >= 0 ? fd : open_object(path, O_RDWR);
-	attr->rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE |
-		       IPCDEV_RIGHT_PUBLISH;
-	return make_queue(path, attr, mode, 0);
+	if (fd >= 0)
+		tell_unlike(path, fd, attr);
+	else if (errno != ENOENT && errno != ENXIO)
+		fd = open_object(path, O_RDWR);
+	else
+		fd = make_served(path, attr, mode);
+	return fd;
 }
 
 static int serve_run(const struct command *self, int argc, char **argv)

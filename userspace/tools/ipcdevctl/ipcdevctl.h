@@ -90,6 +90,7 @@ int make_queue(const char *path, const struct ipcdev_create_queue *attr,
 	       mode_t mode, unsigned int publish);
 bool parse_queue_option(const struct command *command, int key,
 			struct ipcdev_create_queue *attr);
+void tell_unlike(const char *path, int fd, const struct ipcdev_create_queue *attr);
 
 /* message.c */
 

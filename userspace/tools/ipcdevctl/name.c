@@ -398,3 +398,48 @@ const struct command rm_command = {
 	.summary = "remove names, and with them what nobody else holds",
 	.run = rm_run,
 };
+
+static bool lacks(const struct ipcdev_create_queue *attr, unsigned int wanted,
+		  const struct ipcdev_stat *stat, unsigned int got)
+{
+	return (attr->flags & wanted) && !(stat->flags & got);
+}
+
+/* A queue that is there stays as it was made: says what it is not that was asked for. */
+void tell_unlike(const char *path, int fd, const struct ipcdev_create_queue *attr)
+{
+	struct ipcdev_stat stat;
+	char text[160] = "";
+	size_t len = 0;
+
+	if (ipcdev_stat(fd, &stat))
+		return;
+
+	const struct {
+		const char *option;
+		bool unlike;
+	} asked[] = {
+		{ "depth", attr->depth && attr->depth != stat.depth },
+		{ "msg-max", attr->msg_max && attr->msg_max != stat.msg_max },
+		{ "bytes", attr->bytes_max && attr->bytes_max != stat.size },
+		{ "history", attr->history && attr->history != stat.history },
+		{ "drop-oldest", lacks(attr, IPCDEV_QUEUE_DROP_OLDEST,
+				       &stat, IPCDEV_STAT_DROP_OLDEST) },
+		{ "creds", lacks(attr, IPCDEV_QUEUE_CREDS,
+				 &stat, IPCDEV_STAT_CREDS) },
+		{ "time", lacks(attr, IPCDEV_QUEUE_TIME,
+				&stat, IPCDEV_STAT_TIME) },
+		{ "sched", lacks(attr, IPCDEV_QUEUE_SCHED,
+				 &stat, IPCDEV_STAT_SCHED) },
+	};
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
+		if (asked[i].unlike)
+			len += snprintf(text + len, sizeof(text) - len,
+					" --%s", asked[i].option);
+	if (!len)
+		return;
+	fflush(stdout);
+	fprintf(stderr, "ipcdevctl: %s: it is there already, and was made without%s\n",
+		path, text);
+}

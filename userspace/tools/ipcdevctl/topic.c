@@ -28,7 +28,7 @@ static int pub_run(const struct command *self, int argc, char **argv)
 		.rights = IPCDEV_RIGHT_WRITE | IPCDEV_RIGHT_PUBLISH,
 	};
 	struct outbox outbox = { .count = 1 };
-	bool raw = false, wait = false;
+	bool raw = false, wait = false, made;
 	unsigned int publish = 0;
 	struct ipcdev_deadline buf;
 	mode_t mode = 0600;
@@ -62,12 +62,15 @@ static int pub_run(const struct command *self, int argc, char **argv)
 		usage(self, "--raw is for standard input", argv[optind]);
 
 	fd = ipcdev_open(outbox.path, O_WRONLY);
-	if (fd < 0 && errno == ENOENT)
+	made = fd < 0 && errno == ENOENT;
+	if (made)
 		fd = make_queue(outbox.path, &attr, mode, publish);
 	else if (fd < 0)
 		return fail(outbox.path, "cannot open");
 	if (fd < 0 || !is_topic(fd, outbox.path))
 		return STATUS_FAILED;
+	if (!made)
+		tell_unlike(outbox.path, fd, &attr);
 	if (wait && ipcdev_wait_peer(fd, deadline(&outbox.patience, &buf)))
 		return fail(outbox.path, "cannot wait for a subscriber");
 	return send_all(fd, &outbox, argv + optind, raw);
