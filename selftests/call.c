@@ -1267,6 +1267,27 @@ TEST_F(call, signal)
 	EXPECT_EQ(0, object(self->server).queued);
 }
 
+/* A stop is a signal without a handler: what nobody has taken is sent once more. */
+TEST_F(call, stopped)
+{
+	pid_t pid = caller(self->client, self->server, 1);
+	struct ipcdev_msg m;
+
+	until(object(self->server).queued == 1 && asleep_in(pid, SYS_ioctl));
+	ASSERT_EQ(0, kill(pid, SIGSTOP));
+	until(object(self->server).queued == 0);
+	ASSERT_EQ(0, kill(pid, SIGCONT));
+	ASSERT_EQ(1, receive(self->server, 0, &m));
+	EXPECT_EQ(2, object(self->server).sent);
+	until(asleep_in(pid, SYS_ioctl));
+	ASSERT_EQ(0, kill(pid, SIGSTOP));
+	until(has_gone(self->server));
+	ASSERT_EQ(0, kill(pid, SIGCONT));
+	EXPECT_EQ(EINTR, exit_of(pid));
+	EXPECT_EQ(-ESRCH, reply(self->server, m.token, 1));
+	EXPECT_EQ(2, object(self->server).sent);
+}
+
 /* A server that is interrupted while it sleeps for the next has answered once. */
 TEST_F(call, restarted_reply_and_receive)
 {
