@@ -1190,7 +1190,7 @@ static void listen_to(int fd, struct report *r, unsigned int seed, __u64 life)
 TEST_F(topic, sixteen_receivers)
 {
 	struct report *r = shared_memory(RECEIVERS * sizeof(*r));
-	__u64 count = slow() ? 800 : 4000;
+	__u64 count = slow() ? 240 : 4000;
 	__u64 dropped = 0, received = 0;
 	unsigned int seed = 1;
 	pid_t pid[RECEIVERS];
