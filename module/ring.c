@@ -210,17 +210,19 @@ static int cancel_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 	return ret;
 }
 
-static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
-		    const struct ipcdev_deadline *deadline)
+/* All that a side has done is seen by who has seen that it has left. */
+static bool has_left(const struct ipcdev_side *side)
+{
+	return smp_load_acquire(&side->words->state) & IPCDEV_RING_GONE;
+}
+
+static int sleep_until(struct ipcdev_ring *ring, u32 role, u32 index,
+		       const struct ipcdev_deadline *deadline)
 {
 	struct ipcdev_side *side = side_of(ring, role), *other = other_side(ring, role);
 	struct ipcdev_waiter w;
 	int ret;
 
-	if (reached(READ_ONCE(*other->index), index))
-		return 0;
-	if (deadline->nonblock)
-		return READ_ONCE(other->words->state) & IPCDEV_RING_GONE ? -EPIPE : -EAGAIN;
 	ret = begin_sleep(ring, side, &w, index);
 	if (ret)
 		return ret;
@@ -234,13 +236,31 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 		cancel_sleep(ring, side, &w, 0);
 		return 0;
 	}
-	if (READ_ONCE(other->words->state) & IPCDEV_RING_GONE)
+	if (has_left(other))
 		return cancel_sleep(ring, side, &w, -EPIPE);
 
 	trace_ipcdev_sleep(&ring->obj, role == IPCDEV_RIGHT_WRITE, 0);
 	ret = ipcdev_waiter_sleep(&w, deadline);
 	ret = ret ? cancel_sleep(ring, side, &w, ret) : w.result;
 	trace_ipcdev_wake(&ring->obj, role == IPCDEV_RIGHT_WRITE, ret);
+	return ret;
+}
+
+static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
+		    const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_side *other = other_side(ring, role);
+	int ret;
+
+	if (reached(READ_ONCE(*other->index), index))
+		return 0;
+	if (deadline->nonblock)
+		ret = has_left(other) ? -EPIPE : -EAGAIN;
+	else
+		ret = sleep_until(ring, role, index, deadline);
+	/* The last that it did before it left may have been just that. */
+	if (ret == -EPIPE && reached(READ_ONCE(*other->index), index))
+		return 0;
 	return ret;
 }
 
