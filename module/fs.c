@@ -243,6 +243,9 @@ int ipcdevfs_publish(struct ipcdev_object *obj, int name_fd, bool persistent)
 		name->obj = obj;
 		obj->name = inode;
 		obj->persistent = persistent;
+		/* Who has left is not missed any more. */
+		if (persistent && obj->ops->peers_changed)
+			obj->ops->peers_changed(obj);
 	}
 	spin_unlock(&obj->lock);
 	spin_unlock(&names_lock);

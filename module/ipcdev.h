@@ -41,7 +41,8 @@ struct ipcdev_object;
  * @opened: a file has become a handle; may set the file up. Or NULL
  * @poll: the poll events that hold now for a handle, or with NULL for any, those of
  *	ipcdev_poll_peers() among them; under the object's lock
- * @peers_changed: a handle came or went; under the object's lock. Or NULL
+ * @peers_changed: a peer that went is missed, or not any more; under the object's
+ *	lock. Or NULL
  * @released: a handle goes, and is still counted. Or NULL
  * @drain: no handle is left and none will be: drop the contents. Or NULL
  * @free: no reference is left: free the object

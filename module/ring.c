@@ -517,14 +517,20 @@ static int ring_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	return 0;
 }
 
-static void leave(struct ipcdev_ring *ring, struct ipcdev_side *side, struct ipcdev_side *other)
+/* One side has left, and the other one's sleep ends; or it is not missed any more. */
+static void say_gone(struct ipcdev_ring *ring, struct ipcdev_side *side,
+		     struct ipcdev_side *other, bool gone)
 {
-	struct task_struct *task;
+	struct task_struct *task = NULL;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ring->lock, flags);
-	say(ring, side, IPCDEV_RING_GONE, 0);
-	task = end_sleep(ring, other, -EPIPE);
+	if (gone) {
+		say(ring, side, IPCDEV_RING_GONE, 0);
+		task = end_sleep(ring, other, -EPIPE);
+	} else {
+		say(ring, side, 0, IPCDEV_RING_GONE);
+	}
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
 	if (task)
 		ipcdev_waiter_wake(task);
@@ -534,10 +540,8 @@ static void ring_peers_changed(struct ipcdev_object *obj)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 
-	if (ipcdev_readers_gone(obj))
-		leave(ring, &ring->consumer, &ring->producer);
-	if (ipcdev_writers_gone(obj))
-		leave(ring, &ring->producer, &ring->consumer);
+	say_gone(ring, &ring->consumer, &ring->producer, ipcdev_readers_gone(obj));
+	say_gone(ring, &ring->producer, &ring->consumer, ipcdev_writers_gone(obj));
 }
 
 static void ring_free(struct ipcdev_object *obj)
