@@ -89,17 +89,18 @@ __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)
  */
 int ipcdev_fasync(int fd, struct file *file, int on)
 {
-	struct ipcdev_object *obj = ipcdev_handle(file)->obj;
+	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_object *obj = h->obj;
 	int ret = 0;
 
-	if (file->f_mode & FMODE_READ) {
+	if (h->rights & IPCDEV_RIGHT_READ) {
 		ret = fasync_helper(fd, file, on, &obj->fasync_in);
 		if (ret < 0)
 			return ret;
 	}
-	if (file->f_mode & FMODE_WRITE) {
+	if (h->rights & IPCDEV_RIGHT_WRITE) {
 		ret = fasync_helper(fd, file, on, &obj->fasync_out);
-		if (ret < 0 && (file->f_mode & FMODE_READ))
+		if (ret < 0 && (h->rights & IPCDEV_RIGHT_READ))
 			fasync_helper(fd, file, 0, &obj->fasync_in);
 	}
 	return ret;
