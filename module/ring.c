@@ -548,8 +548,10 @@ static void ring_free(struct ipcdev_object *obj)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 
-	while (ring->nr_pages)
+	while (ring->nr_pages) {
 		__free_page(ring->pages[--ring->nr_pages]);
+		cond_resched();
+	}
 	kvfree(ring->pages);
 	ipcdev_object_destroy(obj);
 	kfree_rcu(ring, obj.rcu);
@@ -635,7 +637,6 @@ static void init_header(struct ipcdev_ring *ring)
 	header->size = ring->size;
 	header->record_max = ring->size / 2;
 	header->flags = ring->flags;
-	ring->header = header;
 	ring->consumer.words = &header->consumer;
 	ring->consumer.index = page_address(ring->pages[CONSUMER_PAGE]);
 	ring->producer.words = &header->producer;

@@ -25,7 +25,6 @@ struct ipcdev_side {
  * @size: bytes of data
  * @pages: one each for the header, the consumer and the producer; then the data
  * @nr_pages: how many
- * @header: the first of them
  * @lock: protects what is said of the two sides and who sleeps for them
  * @consumer: one side
  * @producer: the other
@@ -36,11 +35,9 @@ struct ipcdev_ring {
 	u32 size;
 	struct page **pages;
 	u32 nr_pages;
-	struct ipcdev_ring_header *header;
 	raw_spinlock_t lock; /* the sides; innermost */
 	struct ipcdev_side consumer;
 	struct ipcdev_side producer;
 };
-
 
 #endif

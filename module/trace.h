@@ -34,7 +34,7 @@ DECLARE_EVENT_CLASS(ipcdev_object,
 			      __print_symbolic(__entry->type,
 					       { IPCDEV_TYPE_BUFFER, "buffer" },
 					       { IPCDEV_TYPE_QUEUE, "queue" },
-				       { IPCDEV_TYPE_RING, "ring" }),
+					       { IPCDEV_TYPE_RING, "ring" }),
 			      __entry->readers, __entry->writers)
 );
 
