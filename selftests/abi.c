@@ -58,6 +58,8 @@ FIXTURE(ioctl)
 		struct ipcdev_detach detach;
 		struct ipcdev_transfer transfer;
 		struct ipcdev_batch batch;
+		struct ipcdev_create_ring create_ring;
+		struct ipcdev_ring_take ring_take;
 	} arg;
 };
 
@@ -261,6 +263,51 @@ FIXTURE_VARIANT_ADD(ioctl, subscribe)
 	},
 };
 
+FIXTURE_VARIANT_ADD(ioctl, create_ring)
+{
+	.cmd = IPCDEV_IOC_CREATE_RING,
+	.least = 8,
+	.ret = 1,
+	.fields = {
+		FIELD(create_ring, flags, IPCDEV_RING_TAKEOVER),
+		FIELD(create_ring, rights, RIGHT_ALL),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, ring_take)
+{
+	.cmd = IPCDEV_IOC_RING_TAKE,
+	.least = 4,
+	.ret = 1,
+	.fields = {
+		FIELD(ring_take, role, RIGHT_READ),
+		FIELD(ring_take, flags, IPCDEV_NONBLOCK),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, ring_wait)
+{
+	.cmd = IPCDEV_IOC_RING_WAIT,
+	.least = 8,
+	.fields = {
+		FIELD(ring_wait, flags, WAIT_FLAGS | IPCDEV_RING_SIGNAL),
+		FIELD(ring_wait, deadline_ns, 0),
+		HIGH_FIELD(ring_wait, deadline_ns),
+		FIELD(ring_wait, signal_fd, 0),
+		FIELD(ring_wait, reserved, 0),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, ring_signal)
+{
+	.cmd = IPCDEV_IOC_RING_SIGNAL,
+	.least = 4,
+	.fields = {
+		FIELD(ring_signal, flags, 0),
+		FIELD(ring_signal, reserved, 0),
+	},
+};
+
 FIXTURE_SETUP(ioctl)
 {
 	ASSERT_EQ(0, private_fs());
@@ -287,6 +334,12 @@ FIXTURE_SETUP(ioctl)
 		break;
 	case IPCDEV_IOC_CREATE_BUFFER:
 		self->arg.create_buffer.size = 1;
+		break;
+	case IPCDEV_IOC_CREATE_RING:
+		self->arg.create_ring.size = 1;
+		break;
+	case IPCDEV_IOC_RING_TAKE:
+		self->arg.ring_take.role = RIGHT_READ;
 		break;
 	case IPCDEV_IOC_DUP:
 		self->arg.dup.rights = RIGHT_READ;
@@ -319,6 +372,16 @@ FIXTURE_SETUP(ioctl)
 	case 3:
 		self->on = self->buffer;
 		self->others[1] = self->queue;
+		break;
+	case 5:
+		self->on = create_ring(self->dev, .size = 1);
+		ASSERT_LE(0, self->on);
+		if (variant->cmd == IPCDEV_IOC_RING_TAKE)
+			break;
+		/* The handle is one that does not know what an end does. */
+		self->others[0] = self->on;
+		self->on = take_end(self->on, RIGHT_READ, 0);
+		ASSERT_LE(0, self->on);
 		break;
 	}
 	if (variant->cmd == IPCDEV_IOC_SUBSCRIBE) {
@@ -635,6 +698,33 @@ TEST_F(abi, layout)
 	LAYOUT(subscribe, history, 4);
 	LAYOUT(subscribe, backlog, 8);
 	LENGTH(subscribe, 16);
+	LAYOUT(create_ring, flags, 8);
+	LAYOUT(create_ring, rights, 12);
+	LENGTH(create_ring, 16);
+	LAYOUT(ring_take, flags, 4);
+	LENGTH(ring_take, 8);
+	LAYOUT(ring_wait, index, 4);
+	LAYOUT(ring_wait, deadline_ns, 8);
+	LAYOUT(ring_wait, signal_fd, 16);
+	LENGTH(ring_wait, 24);
+	LENGTH(ring_signal, 8);
+	/* And what lies in a ring's memory. */
+	LAYOUT(ring_side, wake_at, 4);
+	LENGTH(ring_side, 64);
+	LAYOUT(ring_header, version, 4);
+	LAYOUT(ring_header, size, 8);
+	LAYOUT(ring_header, record_max, 12);
+	LAYOUT(ring_header, flags, 16);
+	LAYOUT(ring_header, consumer, 64);
+	LAYOUT(ring_header, producer, 128);
+	LENGTH(ring_header, 192);
+	LAYOUT(ring_index, index, 0);
+	LAYOUT(ring_record, len, 0);
+	LENGTH(ring_record, 8);
+	EXPECT_EQ(0x00000, IPCDEV_RING_HEADER_OFFSET);
+	EXPECT_EQ(0x10000, IPCDEV_RING_CONSUMER_OFFSET);
+	EXPECT_EQ(0x20000, IPCDEV_RING_PRODUCER_OFFSET);
+	EXPECT_EQ(0x30000, IPCDEV_RING_DATA_OFFSET);
 	/* And these never change, however much is added. */
 	EXPECT_EQ(96, IPCDEV_MSG_SIZE_VER0);
 	EXPECT_EQ(112, IPCDEV_TRANSFER_SIZE_VER0);
@@ -647,6 +737,7 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc018dc11, IPCDEV_IOC_LIST);
 	EXPECT_EQ(0xc010dc12, IPCDEV_IOC_CREATE_BUFFER);
 	EXPECT_EQ(0xc020dc13, IPCDEV_IOC_CREATE_QUEUE);
+	EXPECT_EQ(0xc010dc14, IPCDEV_IOC_CREATE_RING);
 	EXPECT_EQ(0xc1a8dc20, IPCDEV_IOC_STAT);
 	EXPECT_EQ(0xc008dc21, IPCDEV_IOC_DUP);
 	EXPECT_EQ(0xc008dc22, IPCDEV_IOC_PUBLISH);
@@ -662,12 +753,16 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc070dc45, IPCDEV_IOC_REPLY);
 	EXPECT_EQ(0xc0d0dc46, IPCDEV_IOC_REPLY_RECV);
 	EXPECT_EQ(0xc010dc47, IPCDEV_IOC_SUBSCRIBE);
+	EXPECT_EQ(0xc008dc50, IPCDEV_IOC_RING_TAKE);
+	EXPECT_EQ(0xc018dc51, IPCDEV_IOC_RING_WAIT);
+	EXPECT_EQ(0xc008dc52, IPCDEV_IOC_RING_SIGNAL);
 }
 
 static bool known(int nr)
 {
-	return (nr >= 0x10 && nr <= 0x13) || (nr >= 0x20 && nr <= 0x25) ||
-	       nr == 0x30 || (nr >= 0x40 && nr <= 0x47);
+	return (nr >= 0x10 && nr <= 0x14) || (nr >= 0x20 && nr <= 0x25) ||
+	       nr == 0x30 || (nr >= 0x40 && nr <= 0x47) ||
+	       (nr >= 0x50 && nr <= 0x52);
 }
 
 TEST_F(abi, unknown_numbers)

@@ -143,6 +143,10 @@ static inline long call(int fd, unsigned long cmd, void *arg)
 	call(dev, IPCDEV_IOC_CREATE_BUFFER,				\
 	     &(struct ipcdev_create_buffer){ __VA_ARGS__ })
 
+#define create_ring(dev, ...)						\
+	call(dev, IPCDEV_IOC_CREATE_RING,				\
+	     &(struct ipcdev_create_ring){ __VA_ARGS__ })
+
 static inline struct ipcdev_info info(int dev)
 {
 	struct ipcdev_info i;
@@ -364,6 +368,28 @@ static inline long try_take(int fd)
 static inline long peek(int fd, __u32 position)
 {
 	return take_with(fd, IPCDEV_PEEK, position);
+}
+
+/*
+ * Rings
+ */
+
+static inline long take_end(int fd, __u32 role, __u32 flags)
+{
+	struct ipcdev_ring_take t = { .role = role, .flags = flags };
+
+	return call(fd, IPCDEV_IOC_RING_TAKE, &t);
+}
+
+#define ring_wait(fd, ...)						\
+	call(fd, IPCDEV_IOC_RING_WAIT,					\
+	     &(struct ipcdev_ring_wait){ __VA_ARGS__ })
+
+static inline long ring_signal(int fd)
+{
+	struct ipcdev_ring_signal s = { .flags = 0 };
+
+	return call(fd, IPCDEV_IOC_RING_SIGNAL, &s);
 }
 
 /*

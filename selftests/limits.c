@@ -171,6 +171,34 @@ TEST_F(limits, bytes)
 	EXPECT_EQ(0, info(self->dev).bytes);
 }
 
+/* A ring is charged its data, and a page for each of its words and their header. */
+TEST_F(limits, bytes_of_rings)
+{
+	__u64 page = sysconf(_SC_PAGESIZE);
+	int r;
+
+	ASSERT_EQ(0, as(ALICE));
+	ASSERT_EQ(0, limit("max_bytes", 8 * page));
+	EXPECT_EQ(-EINVAL, create_ring(self->dev, .size = 8 * page + 1));
+	EXPECT_EQ(-EDQUOT, create_ring(self->dev, .size = 8 * page));
+	EXPECT_EQ(-EDQUOT, create_ring(self->dev, .size = 4 * page + 1));
+	EXPECT_EQ(0, info(self->dev).objects);
+	r = create_ring(self->dev, .size = 4 * page);
+	ASSERT_LE(0, r);
+	EXPECT_EQ(7 * page, info(self->dev).bytes);
+	EXPECT_EQ(-EDQUOT, create_ring(self->dev, .size = 1));
+	EXPECT_EQ(1, info(self->dev).objects);
+	close(r);
+	EXPECT_EQ(0, info(self->dev).bytes);
+	/* A descriptor more for each end is not an object more. */
+	ASSERT_EQ(0, limit("max_objects", 1));
+	r = create_ring(self->dev, .size = 1);
+	ASSERT_LE(0, r);
+	EXPECT_LE(0, take_end(r, RIGHT_READ, 0));
+	EXPECT_LE(0, take_end(r, RIGHT_WRITE, 0));
+	EXPECT_EQ(-EDQUOT, create_ring(self->dev, .size = 1));
+}
+
 /* Sizes that no machine has must not wrap around to small ones. */
 TEST_F(limits, bytes_without_limit)
 {
