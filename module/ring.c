@@ -92,6 +92,8 @@ static struct task_struct *end_sleep(struct ipcdev_ring *ring, struct ipcdev_sid
 /* Nobody polls, nobody has attached an eventfd or wants SIGIO. */
 static bool unwatched(struct ipcdev_object *obj)
 {
+	lockdep_assert_held(&obj->lock);
+	/* Who enters the wait queue takes the lock afterwards, and looks itself. */
 	return !waitqueue_active(&obj->wq) && !READ_ONCE(obj->fasync_in) &&
 	       !READ_ONCE(obj->fasync_out);
 }
@@ -210,9 +212,9 @@ static int cancel_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 	return ret;
 }
 
-/* All that a side has done is seen by who has seen that it has left. */
 static bool has_left(const struct ipcdev_side *side)
 {
+	/* Pairs with say(): then all that it has done before is seen, too. */
 	return smp_load_acquire(&side->words->state) & IPCDEV_RING_GONE;
 }
 
