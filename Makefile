@@ -32,7 +32,7 @@ module_dir := $(B)/module/$(kernel_name)
 quietly = $(if $(V),,qemu/progress.sh "$(1)")
 
 .PHONY: all module userspace selftests guest run shell check check-debug \
-	check-kernels bench bench-smp lint install clean dist-clean help
+	check-kernels model bench bench-smp lint install clean dist-clean help
 
 all: module userspace selftests ## build the module, the user space and the tests
 
@@ -88,6 +88,9 @@ check-kernels: ## the same on each kernel that we support
 	$(Q)set -e; for kernel in 6.1 6.1-full 6.1-rt 6.12 7.2; do \
 		$(MAKE) check KERNEL=$$kernel; \
 	done
+
+model: ## check the models of protocols, and that a step less is one too few
+	$(Q)qemu/model.sh
 
 # Unless another is asked for: the 6.1 that has a binder to compare with.
 bench bench-smp: bench_kernel = $(if $(filter file,$(origin KERNEL)),6.1-full,$(KERNEL))
