@@ -518,6 +518,16 @@ TEST_F(ring, handles)
 	EXPECT_STREQ("80", text);
 }
 
+TEST_F(ring, is_listed)
+{
+	struct ipcdev_stat s = object(self->fd), listed;
+
+	/* But for the rights, which are a handle's. */
+	s.rights = 0;
+	ASSERT_EQ(1, list(self->dev, s.id - 1, &listed, 1));
+	EXPECT_EQ(0, memcmp(&s, &listed, sizeof(s)));
+}
+
 TEST_F(ring, header)
 {
 	const struct ipcdev_ring_header *h = self->c.header;
@@ -577,6 +587,24 @@ TEST_F(ring, sides_are_taken_once)
 	EXPECT_EQ(-ENODEV, try_map(self->fd, 1, PROT_READ, MAP_SHARED, 0));
 	close(ro);
 	close(wo);
+}
+
+/* Who gets no descriptor has not been there. */
+TEST_F(ring, taking_needs_a_descriptor)
+{
+	int fd = create_ring(self->dev, .size = 1), end;
+	struct rlimit before;
+
+	ASSERT_LE(0, fd);
+	getrlimit(RLIMIT_NOFILE, &before);
+	ASSERT_EQ(0, set_nofile(3));
+	EXPECT_EQ(-EMFILE, take_end(fd, RIGHT_READ, 0));
+	ASSERT_EQ(0, set_nofile(before.rlim_cur));
+	EXPECT_EQ(0, object(fd).readers);
+	end = take_end(fd, RIGHT_READ, 0);
+	EXPECT_LE(0, end);
+	close(end);
+	close(fd);
 }
 
 /* A duplicate of an end is a handle that has no more rights than that. */
