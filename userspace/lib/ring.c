@@ -340,24 +340,26 @@ static int sleep_until(struct ipcdev_ring *ring, uint32_t at,
 	return ioctl(ring->fd, IPCDEV_IOC_RING_WAIT, &wait);
 }
 
-/* The other side left while we slept: what it left behind is to be had first. */
+/*
+ * The other side left while we slept: what it left behind is to be had first. However
+ * this ends, who waits for what was flushed to @signal is told.
+ */
 static int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		      const struct ipcdev_ring *signal,
 		      const struct ipcdev_deadline *deadline)
 {
-	for (;;) {
-		if (!ipcdev_ring_look(ring, need)) {
-			if (signal)
-				signal_other(signal);
-			return 0;
-		}
-		if (errno != EAGAIN)
-			return -1;
+	int ret;
+
+	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
+		/* To signal twice, if the call had come to it, is harmless. */
 		if (sleep_until(ring, index_of(ring, need), signal, deadline) &&
 		    errno != EPIPE)
-			return -1;
+			break;
 		signal = NULL;
 	}
+	if (signal)
+		signal_other(signal);
+	return ret;
 }
 
 int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
