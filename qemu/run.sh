@@ -193,7 +193,10 @@ tcg)	# Without -erms and -fsrm a copy would be counted byte by byte. QEMU 7.2's
 	# does not survive; 6.1 does, and the counts are to remain comparable.
 	cpu=max,-erms,-fsrm
 	if [ "$icount" ]; then
-		machine=(-cpu "$cpu" -accel 'tcg,thread=single' -icount 'shift=0,sleep=off')
+		# What the guest takes for random, and when in a second it boots, must
+		# not differ either: how the kernel lays out its memory would.
+		machine=(-cpu "$cpu" -accel 'tcg,thread=single' -icount 'shift=0,sleep=off'
+			 -seed 1 -rtc "base=$(date -u +%Y-%m-%dT%H:%M:%S),clock=vm")
 		append="mitigations=off $append"
 	else
 		machine=(-cpu "$cpu,-cx16" -accel 'tcg,thread=multi')
