@@ -96,6 +96,8 @@ enum workload {
  * @empty: its messages hold no data
  * @spins: its sides do not sleep, but yield
  * @apart: each side needs a processor of its own
+ * @heavy: daemons or threads of its own take part, so that each operation is dear
+ *	and fewer of them must do
  * @polled: its ends have an fd
  * @to_process: messages are for a process, which cannot tell links apart
  * @many_senders: any number of processes may be side 0 of one link
@@ -129,6 +131,7 @@ struct method {
 	bool empty;
 	bool spins;
 	bool apart;
+	bool heavy;
 	bool polled;
 	bool to_process;
 	bool many_senders;

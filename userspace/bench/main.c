@@ -45,48 +45,53 @@ const struct method *find_method(const char *name)
  * struct setting - with what a workload is measured
  * @sizes: bytes of a message, up to END
  * @parties: processes at the side that has many, up to 0
+ * @count: operations, or links
  * @quick_sizes: the same in a hurry
  * @quick_parties: the same in a hurry
- * @count: operations
+ * @quick_count: the same in a hurry
  */
 struct setting {
 	size_t sizes[VALUES_MAX];
 	unsigned int parties[VALUES_MAX];
+	unsigned int count;
 	size_t quick_sizes[VALUES_MAX];
 	unsigned int quick_parties[VALUES_MAX];
-	unsigned int count;
+	unsigned int quick_count;
 };
 
 static const struct setting settings[WORKLOADS] = {
 	[ROUNDTRIP] = {
-		{ 0, 64, KIB, 4 * KIB, 64 * KIB, END }, { 1 },
-		{ 0, 64, END }, { 1 }, 200,
+		{ 0, 64, KIB, 4 * KIB, 64 * KIB, END }, { 1 }, 200,
+		{ 0, 64, END }, { 1 }, 100,
 	},
 	[STREAM] = {
-		{ 64, KIB, 4 * KIB, 64 * KIB, KIB * KIB, END }, { 1 },
-		{ 64, 64 * KIB, END }, { 1 }, 200,
+		{ 64, KIB, 4 * KIB, 64 * KIB, KIB * KIB, END }, { 1 }, 200,
+		{ 64, 64 * KIB, END }, { 1 }, 50,
 	},
 	[FANIN] = {
-		{ 64, END }, { 1, 4, 16 },
+		{ 64, END }, { 1, 4, 16 }, 2048,
 		{ 64, END }, { 4 }, 2048,
 	},
 	[FANOUT] = {
-		{ 4 * KIB, END }, { 1, 4, 16 },
-		{ 4 * KIB, END }, { 4 }, 50,
+		{ 4 * KIB, END }, { 1, 4, 16 }, 50,
+		{ 4 * KIB, END }, { 4 }, 25,
 	},
 	[SETUP] = {
-		{ 64, END }, { 1 },
-		{ 64, END }, { 1 }, 100,
+		{ 64, END }, { 1 }, 60,
+		{ 64, END }, { 1 }, 30,
 	},
 	[WAKEUP] = {
-		{ 64, END }, { 1 },
-		{ 64, END }, { 1 }, 100,
+		{ 64, END }, { 1 }, 60,
+		{ 64, END }, { 1 }, 40,
 	},
 	[MEMORY] = {
-		{ 64, END }, { 1 },
-		{ 64, END }, { 1 }, 1,
+		{ 64, END }, { 1 }, 400,
+		{ 64, END }, { 1 }, 200,
 	},
 };
+
+/* What a method that is heavy has, of those. */
+#define HEAVY		4
 
 /* From here on a repeat takes long, and less of them tell as much. */
 #define LARGE		(256 * KIB)
@@ -105,7 +110,7 @@ static const struct setting settings[WORKLOADS] = {
  * @repeats: of each job
  * @count: operations of each repeat; 0 for those of the workload
  * @instructions: the clock counts instructions
- * @quick: fewer sizes and parties
+ * @quick: fewer sizes, parties and operations
  * @survival: try out what becomes of it when things go wrong
  * @progress: tell a machine how far we are
  */
@@ -152,8 +157,8 @@ static void show_usage(FILE *file)
 	      "  -n, --parties NUMBERS  only as many senders or receivers\n"
 	      "  -g, --cgroup NAMES     memcg, root, own; default: memcg,root or own\n"
 	      "  -p, --place NAMES      where the two sides run: one, same, siblings, cores\n"
-	      "  -q, --quick            fewer sizes and parties, one cgroup\n"
-	      "  -c, --count N          operations of each repeat\n"
+	      "  -q, --quick            fewer sizes, parties and operations, one cgroup\n"
+	      "  -c, --count N          operations of each repeat, or links (memory)\n"
 	      "  -r, --repeats N        repeats (default: 5)\n"
 	      "  -j, --json FILE        write the results there\n"
 	      "      --csv FILE         likewise, for a spreadsheet\n"
@@ -325,7 +330,10 @@ static void add_workload(struct list *list, const struct options *options,
 		if (*parties > 1 && workload != FANIN && workload != FANOUT)
 			continue;
 		job.parties = *parties;
-		job.count = options->count ? options->count : setting->count;
+		job.count = options->count ? options->count :
+			options->quick ? setting->quick_count : setting->count;
+		if (method->heavy && !options->count)
+			job.count /= HEAVY;
 		add_cgroups(list, &job, options, sizes);
 	}
 }

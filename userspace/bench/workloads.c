@@ -39,10 +39,11 @@ const char *const workload_about[WORKLOADS] = {
 	[MEMORY]	= "what it holds, in both directions, while it is idle",
 };
 
-/* Messages that are filled and checked wholly before anything is measured. */
+/* Turns before anything is measured; for set-up, which is dear, fewer do. */
 #define WARM		SLOTS
-/* Idle links that share what counting memory by pages has of errors. */
-#define IDLE		400
+#define WARM_SETUP	8
+/* Bytes that are filled and checked wholly meanwhile, but two messages at least. */
+#define FILLED		(256u << 10)
 
 /* Numbers of messages tell their sender, and replies from requests. */
 #define SENDER(n)	((uint64_t)(n) << 48)
@@ -149,6 +150,20 @@ static unsigned int total(const struct act *act)
 	return WARM + act->job->count / share;
 }
 
+/*
+ * Whether the messages of that turn are filled and checked wholly. Those that are
+ * not copied all are: each lies in memory of its own, which is to be there.
+ */
+static bool filled(const struct end *end, unsigned int i)
+{
+	const struct method *method = end->link->method;
+	size_t bytes = end->link->size * MAX(method->batch, 1);
+
+	if (method->in_place)
+		return i < WARM;
+	return i < MIN(WARM, MAX(2, FILLED / MAX(bytes, 1)));
+}
+
 /* Composes, sends, receives and checks the messages of a batch. */
 
 static void compose(struct end *end, unsigned int i, uint64_t number)
@@ -159,7 +174,7 @@ static void compose(struct end *end, unsigned int i, uint64_t number)
 	for (unsigned int k = 0; k < batch; k++) {
 		void *data = (char *)end->out + k * size;
 
-		if (i < WARM)
+		if (filled(end, i))
 			fill(data, size, number + i * batch + k);
 		else
 			stamp(data, size, number + i * batch + k);
@@ -175,7 +190,7 @@ static void check(struct end *end, unsigned int i, uint64_t number)
 	for (unsigned int k = 0; k < batch; k++) {
 		const void *data = (char *)end->in + k * size;
 
-		if (i < WARM)
+		if (filled(end, i))
 			check_fill(common, data, size, number + i * batch + k);
 		else
 			check_stamp(common, data, size, number + i * batch + k);
@@ -410,6 +425,7 @@ static void send_many(struct act *act)
 	for (unsigned int i = 0; i < total(act); i++) {
 		if (i == WARM)
 			barrier(act);
+		wait_for_room(act, i);
 		compose(&end, i, SENDER(act->index));
 		send_it(&end);
 	}
@@ -473,6 +489,7 @@ static void fanin(struct act *act)
 				fail(act->common, "epoll_wait");
 		}
 		take(act, &end[event.data.u32], next);
+		act->common->done++;
 	}
 	sample(act, begin, now(), all - warm);
 }
@@ -547,9 +564,7 @@ static void fanout(struct act *act)
 
 static void setup(struct act *act)
 {
-	unsigned int warm = WARM;
-
-	for (unsigned int i = 0; i < act->job->count + warm; i++) {
+	for (unsigned int i = 0; i < act->job->count + WARM_SETUP; i++) {
 		struct end from, to;
 		uint64_t begin = now();
 		struct link link;
@@ -561,7 +576,7 @@ static void setup(struct act *act)
 		end_close(&from);
 		end_close(&to);
 		link_close(&link);
-		if (i >= warm)
+		if (i >= WARM_SETUP)
 			sample(act, begin, now(), 1);
 	}
 }
@@ -631,11 +646,14 @@ static uint64_t charged(struct act *act)
 
 static void memory(struct act *act)
 {
-	struct link *links = calloc(IDLE + 1, sizeof(*links));
+	unsigned int count = act->job->count;
+	struct link *links = calloc(count + 1, sizeof(*links));
 	uint64_t before = 0;
 
+	if (!links)
+		fail(act->common, "memory");
 	/* The first one takes what is only needed once. */
-	for (unsigned int i = 0; i < IDLE + 1; i++) {
+	for (unsigned int i = 0; i < count + 1; i++) {
 		struct end from, to;
 
 		if (i == 1)
@@ -649,9 +667,9 @@ static void memory(struct act *act)
 		recv_it(&to);
 		check(&to, 0, 0);
 	}
-	act->common->samples[0] = (charged(act) - before) / IDLE;
+	act->common->samples[0] = (charged(act) - before) / count;
 	act->common->count = 1;
-	for (unsigned int i = 0; i < IDLE + 1; i++)
+	for (unsigned int i = 0; i < count + 1; i++)
 		link_close(&links[i]);
 }
 

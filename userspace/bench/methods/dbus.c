@@ -243,6 +243,7 @@ const struct method dbus_method = {
 	.name = "dbus",
 	.about = "D-Bus calls by libdbus, through a dbus-daemon of their own",
 	.copies = true,
+	.heavy = true,
 	.polled = true,
 	.many_senders = true,
 	.link_size = sizeof(struct place),

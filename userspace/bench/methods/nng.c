@@ -86,6 +86,7 @@ const struct method nng_method = {
 	.name = "nng",
 	.about = "nng over ipc://, pair to pair; several threads at each side",
 	.copies = true,
+	.heavy = true,
 	.polled = true,
 	.link_size = sizeof(struct own),
 	.end_size = sizeof(nng_socket),

@@ -85,6 +85,7 @@ const struct method zeromq_method = {
 	.name = "zeromq",
 	.about = "ZeroMQ over ipc://, dealer to dealer; a thread at each side",
 	.copies = true,
+	.heavy = true,
 	.many_senders = true,
 	.link_size = sizeof(struct own),
 	.end_size = sizeof(void *),
