@@ -111,7 +111,7 @@ int advise(const char *path, const struct needs *needs)
 	       first->unit, first->mode, first->placement);
 	for (size_t i = 0; i < count; i++) {
 		if (!lacks(&results, rows[i]->method, needs))
-			printf("  %-16s %10.0f  %s\n", rows[i]->method,
+			printf("  %-22s %10.0f  %s\n", rows[i]->method,
 			       rows[i]->median,
 			       find_method(rows[i]->method)->about);
 	}
@@ -120,7 +120,7 @@ int advise(const char *path, const struct needs *needs)
 		const char *why = lacks(&results, rows[i]->method, needs);
 
 		if (why && !is_floor(rows[i]))
-			printf("  %-16s %10.0f  %s\n", rows[i]->method,
+			printf("  %-22s %10.0f  %s\n", rows[i]->method,
 			       rows[i]->median, why);
 	}
 	return 0;

@@ -47,7 +47,7 @@ int compare(const char *old_path, const char *new_path, double threshold)
 			continue;
 		changed++;
 		change = now->median / MAX(then->median, 1) - 1;
-		printf("%-16s %-9s %7zu bytes %2u %-6s %-8s %10.0f -> %10.0f %s  %+.1f %%%s\n",
+		printf("%-22s %-9s %7zu bytes %2u %-6s %-8s %10.0f -> %10.0f %s  %+.1f %%%s\n",
 		       now->method, now->workload, now->size, now->parties,
 		       now->cgroup, now->placement, then->median, now->median,
 		       now->unit, 100 * change,

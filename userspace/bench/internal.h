@@ -71,7 +71,9 @@ struct job {
 };
 
 #define REPEATS_MAX	100
-#define BUCKETS		256
+#define BUCKETS		1024
+/* Of these, so many until a value has doubled. */
+#define BUCKETS_OCTAVE	16
 
 /**
  * struct result - a row of the results
@@ -86,7 +88,7 @@ struct job {
  * @p999: likewise
  * @max: likewise
  * @spread: how far the repeats' medians lie apart, as a part of @median
- * @histogram: samples from 2^(i/4) on
+ * @histogram: samples from 2^(i / BUCKETS_OCTAVE) on
  */
 struct result {
 	char method[24];
@@ -227,6 +229,11 @@ bool is_ours(const struct result *row);
 bool is_peer(const struct result *row);
 /* Whether the rows differ in their methods only. */
 bool comparable(const struct result *a, const struct result *b);
+/* Whether no row before this one differs from it in method and cgroup only. */
+bool first_of_table(const struct results *results, size_t number);
+/* The same in another cgroup; NULL if there is none. */
+const struct result *twin(const struct results *results,
+			  const struct result *row, const char *cgroup);
 /* What to compare a row with; NULL if there is nothing. */
 const struct result *best_peer(const struct results *results,
 			       const struct result *row);

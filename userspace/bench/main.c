@@ -246,14 +246,14 @@ static void show_list(void)
 	for (size_t i = 0; i < method_count; i++) {
 		const struct method *method = methods[i];
 
-		printf("  %-16s  %s%s\n", method->name,
+		printf("  %-22s  %s%s\n", method->name,
 		       method->lacks ? "not here: built without " : "",
 		       method->lacks ? method->lacks : method->about);
 	}
 	puts("\nWorkloads:");
 	for (size_t i = 0; i < WORKLOADS; i++)
-		printf("  %-16s  %s\n", workload_names[i], workload_about[i]);
-	printf("  %-16s  %s\n", "survival",
+		printf("  %-22s  %s\n", workload_names[i], workload_about[i]);
+	printf("  %-22s  %s\n", "survival",
 	       "what becomes of it when things go wrong, by experiment");
 }
 

@@ -67,6 +67,23 @@ static void find_string(const char *text, const char *end, const char *key,
 	snprintf(value, size, "%.*s", (int)strcspn(at, "\""), at);
 }
 
+/* Pairs of a bucket and how many are in it. */
+static void read_histogram(struct result *row, const char *at, const char *end)
+{
+	unsigned int bucket, samples;
+	int used;
+
+	at = find(at, end, "histogram");
+	if (!at || *at++ != '[')
+		return;
+	while (sscanf(at, " [ %u , %u ]%n", &bucket, &samples, &used) == 2) {
+		if (bucket < BUCKETS)
+			row->histogram[bucket] = samples;
+		at += used;
+		at += strspn(at, " \t\n,");
+	}
+}
+
 /* A field of the row is called as its key is. */
 #define NUMBER(field)	(row.field = find_number(at, end, #field))
 
@@ -90,6 +107,7 @@ static void read_row(struct results *results, const char *at, const char *end)
 	NUMBER(p999);
 	NUMBER(max);
 	NUMBER(spread);
+	read_histogram(&row, at, end);
 	results_add(results, &row);
 }
 

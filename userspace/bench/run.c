@@ -118,7 +118,8 @@ static void digest(struct result *result, uint64_t *samples, double *medians)
 	result->p99 = quantile(samples, count, 0.99);
 	result->p999 = quantile(samples, count, 0.999);
 	for (size_t i = 0; i < count; i++) {
-		double bucket = samples[i] ? 4 * log2(samples[i]) : 0;
+		double bucket = samples[i] ?
+			BUCKETS_OCTAVE * log2(samples[i]) : 0;
 
 		result->histogram[MIN((int)bucket, BUCKETS - 1)]++;
 	}

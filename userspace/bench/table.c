@@ -79,9 +79,8 @@ static void put_columns(FILE *file, const struct results *results,
 	put_ratio(file, row, floor_of(results, row));
 }
 
-/* The same in another cgroup, which is shown beside it. */
-static const struct result *twin(const struct results *results,
-				 const struct result *row, const char *cgroup)
+const struct result *twin(const struct results *results,
+			  const struct result *row, const char *cgroup)
 {
 	for (size_t i = 0; i < results->count; i++) {
 		const struct result *other = &results->rows[i];
@@ -96,7 +95,7 @@ static const struct result *twin(const struct results *results,
 }
 
 /* A table holds all rows that differ in their methods and cgroups only. */
-static bool first_of_table(const struct results *results, size_t number)
+bool first_of_table(const struct results *results, size_t number)
 {
 	const struct result *row = &results->rows[number];
 
@@ -117,7 +116,7 @@ static void put_heading(FILE *file, const struct result *row,
 	if (row->parties > 1)
 		fprintf(file, ", %u parties", row->parties);
 	fprintf(file, " (%s, %s, %s)\n", row->unit, row->mode, row->placement);
-	fprintf(file, "%-16s", "");
+	fprintf(file, "%-22s", "");
 	fprintf(file, " %11s %11s %7s %7s", first, "p99", "/peer", "/floor");
 	if (second)
 		fprintf(file, "  %11s %11s %7s %7s", second, "p99", "/peer", "/floor");
@@ -137,7 +136,7 @@ static void put_table(FILE *file, const struct results *results,
 
 		if (!comparable(first, row))
 			continue;
-		fprintf(file, "%-16s", row->method);
+		fprintf(file, "%-22s", row->method);
 		put_columns(file, results, row);
 		if (other && twin(results, row, "root")) {
 			fputc(' ', file);
@@ -166,7 +165,7 @@ void print_survival(const struct results *results, FILE *file)
 		fprintf(file, "\n%s: %s?\n", question_names[q],
 			question_about[q]);
 		for (size_t i = 0; i < results->survival_count; i++)
-			fprintf(file, "  %-16s  %s\n", results->survival[i].method,
+			fprintf(file, "  %-22s  %s\n", results->survival[i].method,
 				results->survival[i].answers[q]);
 	}
 }
