@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 
-#include <ipcdev.h>
-
+#include "ipcdev_call.h"
 #include "ipcdev_queue.h"
 
-/* The structure of each side, used again for each call. */
-struct own {
-	struct ipcdev_call call;
-};
-
-static int attach(struct end *end)
+int call_attach(struct end *end)
 {
-	struct own *own = end->own;
+	struct call_own *own = end->own;
 
 	/* The side that serves sends replies and receives requests. */
 	own->call = (struct ipcdev_call) {
@@ -22,13 +16,13 @@ static int attach(struct end *end)
 	return pair_attach(end);
 }
 
-static int call(struct end *end, size_t len)
+int call_ask(struct end *end, size_t len, const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_call *call = &((struct own *)end->own)->call;
+	struct ipcdev_call *call = &((struct call_own *)end->own)->call;
 
 	call->request.len = len;
 	call->reply.len = len;
-	if (ipcdev_call_msg(out_fd(end), call, NULL))
+	if (ipcdev_call_msg(out_fd(end), call, deadline))
 		return -1;
 	if (call->reply.len == len)
 		return 0;
@@ -37,9 +31,9 @@ static int call(struct end *end, size_t len)
 }
 
 /* Answers what came last, if that was a call, and receives the next. */
-static int serve(struct end *end, size_t len)
+int call_serve(struct end *end, size_t len)
 {
-	struct ipcdev_call *call = &((struct own *)end->own)->call;
+	struct ipcdev_call *call = &((struct call_own *)end->own)->call;
 
 	call->reply.token = call->request.token;
 	call->reply.error = 0;
@@ -48,15 +42,20 @@ static int serve(struct end *end, size_t len)
 	return ipcdev_reply_recv_msg(end->fd, call, NULL);
 }
 
+static int call(struct end *end, size_t len)
+{
+	return call_ask(end, len, NULL);
+}
+
 const struct method ipcdev_call_method = {
 	.name = "ipcdev-call",
 	.about = "ipcdev's call, and reply-and-receive",
 	.only = ONLY(ROUNDTRIP),
 	.polled = true,
-	.end_size = sizeof(struct own),
+	.end_size = sizeof(struct call_own),
 	.setup = queue_setup,
-	.attach = attach,
-	.recv = serve,
+	.attach = call_attach,
+	.recv = call_serve,
 	.call = call,
-	.serve = serve,
+	.serve = call_serve,
 };
