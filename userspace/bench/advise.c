@@ -36,6 +36,9 @@ static const char *lacks(const struct results *results, const char *name,
 		return "no method";
 	if (needs->crash && !says(results, name, "death", "yes"))
 		return "a peer's death goes unnoticed";
+	if (needs->crash && !says(results, name, "midway", "yes") &&
+	    !says(results, name, "midway", "none"))
+		return "a crash in mid-message is not told from a message";
 	if (needs->crash && !says(results, name, "left", "nothing"))
 		return "a crash leaves something behind";
 	if (needs->poll && !says(results, name, "poll", "yes"))
@@ -46,6 +49,8 @@ static const char *lacks(const struct results *results, const char *name,
 		return "carries no descriptors";
 	if (needs->rights && !says(results, name, "rights", "yes"))
 		return "the receiver might write, too";
+	if (needs->users && !says(results, name, "users", "yes"))
+		return "does not cross users";
 	return NULL;
 }
 

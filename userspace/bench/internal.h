@@ -148,7 +148,7 @@ enum outcome run(const struct job *job, struct result *result, char *why,
 		 size_t why_size);
 
 /* survival.c: what becomes of it when things go wrong */
-#define QUESTIONS	7
+#define QUESTIONS	10
 
 /**
  * struct survival - answers that experiments have given
@@ -260,6 +260,7 @@ int compare(const char *old_path, const char *new_path, double threshold);
  * @boundaries: must keep message boundaries
  * @descriptors: must carry descriptors
  * @rights: must tell who may send from who may receive
+ * @users: must cross users
  */
 struct needs {
 	const char *workload;
@@ -270,6 +271,7 @@ struct needs {
 	bool boundaries;
 	bool descriptors;
 	bool rights;
+	bool users;
 };
 
 /* advise.c */

@@ -170,7 +170,7 @@ static void show_usage(FILE *file)
 	      "  -h, --help\n"
 	      "\n"
 	      "NEEDs are roundtrip (the default), stream, fanin or fanout; size=BYTES,\n"
-	      "parties=N, crash, poll, boundaries, descriptors, rights.\n", file);
+	      "parties=N, crash, poll, boundaries, descriptors, rights, users.\n", file);
 }
 
 static noreturn void misuse(const char *what, const char *value)
@@ -568,6 +568,7 @@ static int do_advise(int argc, char **argv)
 		{ "boundaries", &needs.boundaries },
 		{ "descriptors", &needs.descriptors },
 		{ "rights", &needs.rights },
+		{ "users", &needs.users },
 	};
 
 	for (int i = 1; i < argc; i++) {

@@ -6,13 +6,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,19 +26,26 @@
 #include "internal.h"
 
 #define SIZE		64	/* bytes of a message */
+#define LARGE		12288	/* bytes of one that is cut in its second half */
+#define VICTIMS		20	/* more than any of our rings has places */
+#define NOBODY		65534	/* a user who is not us */
 #define PATIENCE	200	/* milliseconds after which nothing will happen */
 #define FLOOD		30000	/* messages that no sane receiver lets pile up */
 
 const char *const question_names[QUESTIONS] = {
-	"death", "left", "poll", "boundaries", "rights", "descriptors", "slow",
+	"death", "midway", "next", "left", "poll", "boundaries", "rights",
+	"users", "descriptors", "slow",
 };
 
 const char *const question_about[QUESTIONS] = {
 	"does a waiting receiver learn that the sender was killed",
+	"and if it was in the middle of a message",
+	"after 20 such deaths, does the next sender's message arrive",
 	"what is left behind when all are killed",
 	"can it be polled for messages",
 	"are message boundaries kept",
 	"is the receiver's descriptor for receiving only",
+	"may the sender be another user",
 	"can a descriptor travel with it",
 	"what happens if nobody receives",
 };
@@ -43,6 +54,10 @@ const char *const question_about[QUESTIONS] = {
  * struct trial - an experiment, shared by all its processes
  * @method: with what
  * @sent: messages that were sent
+ * @received: messages that have come
+ * @stuck: a sender is in the middle of a message
+ * @cannot: why no sender can be held up there; 0 if it can
+ * @torn: messages that came and were not what was sent
  * @returned: when the receiver's call came back
  * @error: what it said then; 0 for success
  * @answer: what has been found out
@@ -51,6 +66,10 @@ const char *const question_about[QUESTIONS] = {
 struct trial {
 	const struct method *method;
 	atomic_uint sent;
+	atomic_uint received;
+	atomic_bool stuck;
+	atomic_int cannot;
+	atomic_uint torn;
 	atomic_ullong returned;
 	atomic_int error;
 	char answer[48];
@@ -89,11 +108,47 @@ static size_t size_of(const struct method *method)
 	return method->max ? MIN(method->max, SIZE) : SIZE;
 }
 
-static void open_it(struct trial *trial, bool together)
+static void open_sized(struct trial *trial, size_t size, bool together)
 {
 	trial->common.pid[1] = getpid();
-	link_open(&the_link, trial->method, &trial->common,
-		  size_of(trial->method), together);
+	link_open(&the_link, trial->method, &trial->common, size, together);
+}
+
+static void open_it(struct trial *trial, bool together)
+{
+	open_sized(trial, size_of(trial->method), together);
+}
+
+/* What only asks and answers sends by asking, which ends with the answer. */
+
+static int send_one(struct end *end, size_t len)
+{
+	const struct method *method = end->link->method;
+
+	return method->send ? method->send(end, len) : method->call(end, len);
+}
+
+static int recv_next(struct end *end, size_t len)
+{
+	const struct method *method = end->link->method;
+
+	return method->send ? method->recv(end, len) : method->serve(end, len);
+}
+
+/* In a process of its own, if it will not return before somebody receives. */
+static int send_alone(struct end *end, size_t len)
+{
+	pid_t pid;
+
+	if (end->link->method->send)
+		return send_one(end, len);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		send_one(end, len);
+		_exit(0);
+	}
+	return pid < 0 ? -1 : 0;
 }
 
 /* Does a waiting receiver learn that the sender was killed? */
@@ -105,8 +160,7 @@ static void send_and_wait(struct trial *trial)
 	end_open(&end, &the_link, 0);
 	pthread_barrier_wait(&trial->common.start);
 	stamp(end.out, the_link.size, 1);
-	trial->method->send(&end, the_link.size);
-	trial->sent++;
+	send_one(&end, the_link.size);
 }
 
 static void receive_twice(struct trial *trial)
@@ -116,10 +170,9 @@ static void receive_twice(struct trial *trial)
 	end_open(&end, &the_link, 1);
 	pthread_barrier_wait(&trial->common.start);
 	trial->method->recv(&end, the_link.size);
-	trial->sent++;
+	trial->received++;
 	errno = 0;
-	trial->error = trial->method->recv(&end, the_link.size) ?
-		(errno ? errno : EIO) : 0;
+	trial->error = recv_next(&end, the_link.size) ? (errno ? errno : EIO) : 0;
 	trial->returned = now();
 }
 
@@ -143,14 +196,14 @@ static void try_death(struct trial *trial)
 	sender = start(trial, send_and_wait);
 	start(trial, receive_twice);
 	forget();
-	for (int i = 0; trial->sent != 2 && i < PATIENCE; i++)
+	for (int i = 0; !trial->received && i < PATIENCE; i++)
 		sleep_ms(1);
 	sleep_ms(10);
 	killed = now();
 	kill(sender, SIGKILL);
 	for (int i = 0; !trial->returned && i < PATIENCE; i++)
 		sleep_ms(1);
-	if (trial->sent != 2)
+	if (!trial->received)
 		ANSWER(trial, "no message came");
 	else if (!trial->returned)
 		ANSWER(trial, "no: it waits for ever");
@@ -158,6 +211,203 @@ static void try_death(struct trial *trial)
 		ANSWER(trial, "yes: %s, %.0f us",
 		       trial->error ? strerrorname_np(trial->error) : "success",
 		       (trial->returned - killed) / 1000.0);
+}
+
+/*
+ * And if it was in the middle of a message? A page of the message is taken away, so
+ * that whoever copies it, the kernel or the sender, is held up there.
+ */
+
+struct hold {
+	struct trial *trial;
+	int fd;
+};
+
+static void *await_fault(void *data)
+{
+	struct hold *hold = data;
+	struct uffd_msg msg;
+
+	if (read(hold->fd, &msg, sizeof(msg)) == sizeof(msg))
+		hold->trial->stuck = true;
+	return NULL;
+}
+
+static int take_page_away(struct trial *trial, void *data)
+{
+	static struct hold hold;
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct uffdio_api api = { .api = UFFD_API };
+	/* The last one that holds nothing but the message. */
+	struct uffdio_register area = {
+		.range = { (((uintptr_t)data + LARGE) & -page) - page, page },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	pthread_t thread;
+
+	hold.trial = trial;
+	hold.fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (hold.fd < 0 || ioctl(hold.fd, UFFDIO_API, &api) ||
+	    madvise((void *)(uintptr_t)area.range.start, page, MADV_DONTNEED) ||
+	    ioctl(hold.fd, UFFDIO_REGISTER, &area))
+		return errno;
+	return pthread_create(&thread, NULL, await_fault, &hold);
+}
+
+static void send_half(struct trial *trial)
+{
+	struct end end;
+
+	end_open(&end, &the_link, 0);
+	fill(end.out, the_link.size, 1);
+	trial->cannot = take_page_away(trial, end.out);
+	if (!trial->cannot)
+		send_one(&end, the_link.size);
+}
+
+static void receive_half(struct trial *trial)
+{
+	const char *in;
+	struct end end;
+
+	end_open(&end, &the_link, 1);
+	memset(end.in, 0, the_link.size);
+	trial->received++;
+	errno = 0;
+	trial->error = trial->method->recv(&end, the_link.size) ?
+		(errno ? errno : EIO) : 0;
+	trial->returned = now();
+	for (in = end.in; in < (char *)end.in + the_link.size; in++) {
+		if (*in) {
+			trial->torn++;
+			break;
+		}
+	}
+	trial->received++;
+}
+
+/* What never leaves the sender, or is too small for a page, is never half sent. */
+static bool divisible(const struct method *method)
+{
+	return !method->in_place && !method->empty &&
+	       (!method->max || method->max >= LARGE);
+}
+
+static void await_stuck(struct trial *trial)
+{
+	for (int i = 0; !trial->stuck && !trial->cannot && i < PATIENCE; i++)
+		sleep_ms(1);
+}
+
+static void try_midway(struct trial *trial)
+{
+	uint64_t killed;
+	pid_t sender;
+
+	if (!divisible(trial->method)) {
+		ANSWER(trial, "none is ever half sent");
+		return;
+	}
+	open_sized(trial, LARGE, false);
+	start(trial, receive_half);
+	for (int i = 0; !trial->received && i < PATIENCE; i++)
+		sleep_ms(1);
+	sender = start(trial, send_half);
+	forget();
+	await_stuck(trial);
+	if (!trial->stuck)
+		return;
+	sleep_ms(10);
+	killed = now();
+	kill(sender, SIGKILL);
+	for (int i = 0; trial->received != 2 && i < PATIENCE; i++)
+		sleep_ms(1);
+	if (!trial->returned)
+		ANSWER(trial, "no: it waits for ever");
+	else if (trial->torn && trial->error)
+		ANSWER(trial, "half of it, then %s, %.0f us",
+		       strerrorname_np(trial->error),
+		       (trial->returned - killed) / 1000.0);
+	else if (trial->error)
+		ANSWER(trial, "yes: %s, %.0f us", strerrorname_np(trial->error),
+		       (trial->returned - killed) / 1000.0);
+	else
+		ANSWER(trial, "half of it, as if it were whole");
+}
+
+/* After such deaths, does the next sender's message arrive? */
+
+static void send_last(struct trial *trial)
+{
+	struct end end;
+
+	(void)trial;
+	end_open(&end, &the_link, 0);
+	fill(end.out, the_link.size, 2);
+	send_one(&end, the_link.size);
+}
+
+static bool is_whole(const struct end *end, uint64_t number)
+{
+	char *wanted = calloc(1, the_link.size);
+	bool same;
+
+	fill(wanted, the_link.size, number);
+	same = !memcmp(end->in, wanted, the_link.size);
+	free(wanted);
+	return same;
+}
+
+static void receive_last(struct trial *trial)
+{
+	struct end end;
+
+	end_open(&end, &the_link, 1);
+	trial->received++;
+	while (!trial->method->recv(&end, the_link.size)) {
+		if (is_whole(&end, 2))
+			trial->returned = now();
+		else
+			trial->torn++;
+	}
+	trial->error = errno ? errno : EIO;
+}
+
+static void try_next(struct trial *trial)
+{
+	if (!divisible(trial->method))
+		return;
+	open_sized(trial, LARGE, false);
+	start(trial, receive_last);
+	for (int i = 0; !trial->received && i < PATIENCE; i++)
+		sleep_ms(1);
+	for (int i = 0; i < VICTIMS && !trial->cannot; i++) {
+		pid_t victim;
+
+		trial->stuck = false;
+		victim = start(trial, send_half);
+		await_stuck(trial);
+		kill(victim, SIGKILL);
+		waitpid(victim, NULL, 0);
+		/* It does not even get so far any more. */
+		if (!trial->stuck)
+			break;
+	}
+	start(trial, send_last);
+	for (int i = 0; !trial->returned && !trial->error && i < PATIENCE; i++)
+		sleep_ms(1);
+	if (trial->cannot)
+		return;
+	if (trial->returned && trial->torn)
+		ANSWER(trial, "after %u torn ones", trial->torn);
+	else if (trial->returned)
+		ANSWER(trial, "yes");
+	else if (trial->error)
+		ANSWER(trial, "no: %s", strerrorname_np(trial->error));
+	else if (trial->torn)
+		ANSWER(trial, "no: %u torn ones came", trial->torn);
+	else
+		ANSWER(trial, "no: nothing comes any more");
 }
 
 /* What is left behind when all are killed? */
@@ -285,7 +535,7 @@ static void try_poll(struct trial *trial)
 	    epoll_wait(epoll, &event, 1, 10))
 		return;
 	stamp(from.out, the_link.size, 1);
-	if (!trial->method->send(&from, the_link.size) &&
+	if (!send_alone(&from, the_link.size) &&
 	    epoll_wait(epoll, &event, 1, PATIENCE) == 1)
 		ANSWER(trial, "yes");
 }
@@ -305,11 +555,14 @@ static void try_boundaries(struct trial *trial)
 		return;
 	for (int i = 0; i < 2; i++) {
 		memset(from.out, 'a' + i, half);
-		if (trial->method->send(&from, half))
+		if (send_alone(&from, half))
 			return;
 	}
 	/* It may be that this waits for more: then they are kept. */
 	ANSWER(trial, "yes");
+	/* Memory that the method has yet to bring holds nothing old. */
+	if (to.in)
+		memset(to.in, 0, 2 * half);
 	if (!trial->method->recv(&to, 2 * half) &&
 	    ((char *)to.in)[half] == 'b')
 		ANSWER(trial, "no");
@@ -328,6 +581,61 @@ static void try_rights(struct trial *trial)
 		ANSWER(trial, "yes");
 	else
 		ANSWER(trial, "no");
+}
+
+/*
+ * May the sender be another user? Where there are names, they are for everybody: it
+ * is the method that is asked, and not our umask.
+ */
+
+static void send_as_nobody(struct trial *trial)
+{
+	struct end end;
+
+	if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)) {
+		trial->cannot = errno;
+		return;
+	}
+	end_open(&end, &the_link, 0);
+	stamp(end.out, the_link.size, 1);
+	errno = 0;
+	if (send_one(&end, the_link.size))
+		trial->error = errno ? errno : EIO;
+}
+
+static void receive_one(struct trial *trial)
+{
+	struct end end;
+
+	end_open(&end, &the_link, 1);
+	trial->received++;
+	errno = 0;
+	if (trial->method->recv(&end, the_link.size))
+		trial->error = errno ? errno : EIO;
+	else
+		trial->returned = now();
+}
+
+static void try_users(struct trial *trial)
+{
+	umask(0);
+	open_it(trial, false);
+	start(trial, receive_one);
+	for (int i = 0; !trial->received && i < PATIENCE; i++)
+		sleep_ms(1);
+	start(trial, send_as_nobody);
+	for (int i = 0; !trial->returned && !trial->error && !trial->cannot &&
+	     !*trial->common.why && i < PATIENCE; i++)
+		sleep_ms(1);
+	if (trial->cannot)
+		return;
+	if (trial->returned)
+		ANSWER(trial, "yes");
+	else if (trial->error)
+		ANSWER(trial, "no: %s", strerrorname_np(trial->error));
+	else
+		ANSWER(trial, "no: %s", *trial->common.why ? "it cannot attach" :
+		       "nothing comes");
 }
 
 /* Can a descriptor travel? In the two ways that there are. */
@@ -397,7 +705,7 @@ static void flood(struct trial *trial)
 	end_open(&end, &the_link, 0);
 	while (trial->sent < FLOOD) {
 		stamp(end.out, the_link.size, trial->sent);
-		if (trial->method->send(&end, the_link.size)) {
+		if (send_one(&end, the_link.size)) {
 			trial->error = errno;
 			return;
 		}
@@ -424,8 +732,13 @@ static void try_slow(struct trial *trial)
 		       strerrorname_np(trial->error));
 	else if (trial->sent < FLOOD)
 		ANSWER(trial, "waits after %u", trial->sent);
+	else if (trial->method->empty)
+		ANSWER(trial, "counts %u and more", trial->sent);
+	else if (trial->method->recv(&end, the_link.size) ||
+		 read_stamp(end.in))
+		ANSWER(trial, "loses some of %u", trial->sent);
 	else
-		ANSWER(trial, "takes %u and more", trial->sent);
+		ANSWER(trial, "grows: %u wait, and more may", trial->sent);
 }
 
 /* Returns whether the method is to be had at all. */
@@ -436,6 +749,10 @@ static bool answer(struct trial *trial, void (*experiment)(struct trial *trial))
 	memset(trial->answer, 0, sizeof(trial->answer));
 	memset(&trial->common, 0, sizeof(trial->common));
 	trial->sent = 0;
+	trial->received = 0;
+	trial->stuck = false;
+	trial->cannot = 0;
+	trial->torn = 0;
 	trial->returned = 0;
 	trial->error = 0;
 	fflush(NULL);
@@ -463,8 +780,8 @@ static bool answer(struct trial *trial, void (*experiment)(struct trial *trial))
 bool survive(const struct method *method, struct survival *survival)
 {
 	static void (*const experiments[QUESTIONS])(struct trial *trial) = {
-		try_death, try_left, try_poll, try_boundaries, try_rights,
-		try_descriptors, try_slow,
+		try_death, try_midway, try_next, try_left, try_poll,
+		try_boundaries, try_rights, try_users, try_descriptors, try_slow,
 	};
 	struct trial *trial = shared_memory(sizeof(*trial));
 	bool there = true;
@@ -477,7 +794,11 @@ bool survive(const struct method *method, struct survival *survival)
 	snprintf(survival->method, sizeof(survival->method), "%s", method->name);
 	trial->method = method;
 	for (size_t i = 0; there && i < QUESTIONS; i++) {
-		there = answer(trial, experiments[i]);
+		/* What does not work at all is told from what is too large. */
+		if (!answer(trial, experiments[i])) {
+			there = i > 0;
+			ANSWER(trial, "not tried: %.36s", trial->common.skip);
+		}
 		memcpy(survival->answers[i], trial->answer,
 		       sizeof(trial->answer));
 	}

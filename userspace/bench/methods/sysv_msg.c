@@ -19,7 +19,9 @@ struct own {
 
 static int setup(struct link *link)
 {
-	int id = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+	/* Open to all, as the descriptors of other methods are once they travel. */
+	int id = msgget(IPC_PRIVATE, IPC_CREAT | 0666);
+	struct msginfo info;
 	struct msqid_ds ds;
 
 	*(int *)link->own = id;
@@ -27,6 +29,10 @@ static int setup(struct link *link)
 		return -1;
 	if (link->size > ds.msg_qbytes)
 		return skip(link, "larger than kernel.msgmnb");
+	if (msgctl(id, IPC_INFO, (struct msqid_ds *)&info) < 0)
+		return -1;
+	if (link->size > (size_t)info.msgmax)
+		return skip(link, "larger than kernel.msgmax");
 	return 0;
 }
 

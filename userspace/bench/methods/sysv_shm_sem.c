@@ -19,10 +19,10 @@ static int setup(struct link *link)
 	struct own *own = link->own;
 	void *memory;
 
-	own->sems = semget(IPC_PRIVATE, 4, IPC_CREAT | 0600);
+	own->sems = semget(IPC_PRIVATE, 4, IPC_CREAT | 0666);
 	if (own->sems < 0 || semctl(own->sems, 0, SETALL, values))
 		return -1;
-	own->shm = shmget(IPC_PRIVATE, rings_size(link), IPC_CREAT | 0600);
+	own->shm = shmget(IPC_PRIVATE, rings_size(link), IPC_CREAT | 0666);
 	if (own->shm < 0)
 		return -1;
 	memory = shmat(own->shm, NULL, 0);
