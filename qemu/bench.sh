@@ -21,6 +21,8 @@ smp)	# One cgroup and fewer sizes: here times are noise, and only ratios count.
 *)	die "what is $mode?" ;;
 esac
 
+"$top/qemu/need.sh" gnuplot-nox
+
 # The floor is a module of its own, which nothing but the benchmark needs.
 floor=$build/floor/$kernel
 mkdir -p "$floor"
@@ -62,7 +64,9 @@ show()
 	done
 }
 
+# What could be measured is worth a report, even if something could not.
 rm -rf "$out"
+status=0
 mkdir -p "$out"
 # The limits of both kinds of queues are for large messages. Addresses that
 # differ from run to run would make huge pages of memory in one and not in the
@@ -78,6 +82,8 @@ mkdir -p "$out"
 		echo 16777216 > /proc/sys/kernel/msgmnb
 		exec ipcdev-bench --progress --json /out/results.json \
 			--csv /out/results.csv "$@"' \
-	sh "${arguments[@]}" "$@" | show
+	sh "${arguments[@]}" "$@" | show || status=$?
+[ -s "$out/results.json" ] || exit "$status"
 "$bench" report "$out/results.json" > "$out/report.html"
 say "results.json, results.csv and report.html are in ${out#"$PWD/"}"
+exit "$status"
