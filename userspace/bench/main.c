@@ -70,7 +70,7 @@ static const struct setting settings[WORKLOADS] = {
 	},
 	[FANIN] = {
 		{ 64, END }, { 1, 4, 16 }, 2048,
-		{ 64, END }, { 4 }, 2048,
+		{ 64, END }, { 4 }, 1024,
 	},
 	[FANOUT] = {
 		{ 4 * KIB, END }, { 1, 4, 16 }, 50,
@@ -82,11 +82,11 @@ static const struct setting settings[WORKLOADS] = {
 	},
 	[WAKEUP] = {
 		{ 64, END }, { 1 }, 60,
-		{ 64, END }, { 1 }, 40,
+		{ 64, END }, { 1 }, 25,
 	},
 	[MEMORY] = {
 		{ 64, END }, { 1 }, 400,
-		{ 64, END }, { 1 }, 200,
+		{ 64, END }, { 1 }, 150,
 	},
 };
 
