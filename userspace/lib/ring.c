@@ -285,10 +285,8 @@ int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before, uint32_t state)
 
 static inline void relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if __has_builtin(__builtin_ia32_pause)
 	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
 #endif
 }
 

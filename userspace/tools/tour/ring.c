@@ -10,7 +10,7 @@
 
 #include "tour.h"
 
-#define RING_SIZE	(1 << 20)
+#define RING_SIZE	1048576
 #define RECORD		4096
 
 static struct ipcdev_ring open_side(int handle, unsigned int role)
