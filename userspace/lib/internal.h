@@ -25,6 +25,10 @@ static inline int set_deadline(const struct ipcdev_deadline *deadline,
 {
 	if (!deadline)
 		return 0;
+	if (deadline->ns > INT64_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
 
 	switch (deadline->clock) {
 	case CLOCK_MONOTONIC:

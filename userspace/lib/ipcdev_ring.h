@@ -366,8 +366,12 @@ static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len
 	uint32_t bytes;
 
 	record = _ipcdev_ring_peek(ring, &bytes, &ring->record);
-	if (_IPCDEV_UNLIKELY(!record))
+	if (_IPCDEV_UNLIKELY(!record || bytes > ring->record_max)) {
+		if (record)
+			errno = EBADMSG;
+		ring->record = 0;
 		return NULL;
+	}
 	*len = bytes;
 	return record + 1;
 }
@@ -421,7 +425,7 @@ static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
 	if (_IPCDEV_UNLIKELY(!record))
 		return -1;
 	if (_IPCDEV_UNLIKELY(len > size)) {
-		errno = EMSGSIZE;
+		errno = len > ring->record_max ? EBADMSG : EMSGSIZE;
 		return -1;
 	}
 	/* Of a size that the compiler knows, a copy is a few instructions. */

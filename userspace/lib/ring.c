@@ -72,6 +72,18 @@ static void find_areas(struct ipcdev_ring *ring, size_t page)
 	ring->index = __atomic_load_n(ring->own, __ATOMIC_RELAXED);
 }
 
+/*
+ * A predecessor may have left nonsense. How far its index is from the other side's is
+ * checked whenever that is looked at; that it is a place for a record, only here.
+ */
+static bool is_sound(const struct ipcdev_ring *ring)
+{
+	if (!(ring->index % IPCDEV_RING_ALIGN))
+		return true;
+	errno = EBADMSG;
+	return false;
+}
+
 static uint32_t default_spin(void)
 {
 	cpu_set_t cpus;
@@ -118,6 +130,8 @@ int ipcdev_ring_map(struct ipcdev_ring *ring, int end)
 		goto err_map;
 	}
 	find_areas(ring, page);
+	if (!is_sound(ring))
+		goto err_map;
 	ipcdev_ring_set_spin(ring, default_spin());
 	return 0;
 
@@ -232,6 +246,9 @@ static bool must_wake(const struct ipcdev_ring *ring, uint32_t before, uint32_t 
 {
 	uint32_t peer, limit;
 
+	/* Who came to sleep or to watch since the last flush has seen that one. */
+	if (ring->index == before)
+		return false;
 	/* What the state makes valid was stored before it. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if ((state & IPCDEV_RING_SLEEPING) &&
@@ -377,8 +394,12 @@ int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 			 const struct ipcdev_deadline *deadline)
 {
 	uint32_t before = *out->own, state;
+	struct ipcdev_ring_wait unused = { 0 };
 	bool wake;
 
+	/* What is no deadline is to be known before anything is done. */
+	if (set_deadline(deadline, &unused.flags, &unused.deadline_ns))
+		return -1;
 	/* ipcdev_ring_flush(), but for the system call. */
 	__atomic_store_n(out->own, out->index, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -4,9 +4,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "test.h"
@@ -36,22 +34,6 @@ static sem_t entered, go_on, deferred;
 static pthread_barrier_t meeting;
 static uint64_t later;
 static int kept, plain;
-
-static unsigned int server_ioctls;
-
-/* The library's ioctls come here, and those on the server's queue are counted. */
-int ioctl(int fd, unsigned long request, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, request);
-	arg = va_arg(args, void *);
-	va_end(args);
-	if (fd == queue)
-		__atomic_fetch_add(&server_ioctls, 1, __ATOMIC_SEQ_CST);
-	return syscall(SYS_ioctl, fd, request, arg);
-}
 
 static int make_pipe(struct ipcdev_request *request)
 {
@@ -320,10 +302,10 @@ void test_server_one_ioctl(void)
 
 	start(1);
 	CHECK(ask(ECHO, "abc", 3, back, sizeof(back)) == 3);
-	before = __atomic_load_n(&server_ioctls, __ATOMIC_SEQ_CST);
+	before = ioctls_on(queue);
 	for (int i = 0; i < 100; i++)
 		CHECK(ask(ECHO, "abc", 3, back, sizeof(back)) == 3);
-	CHECK(__atomic_load_n(&server_ioctls, __ATOMIC_SEQ_CST) == before + 100);
+	CHECK(ioctls_on(queue) == before + 100);
 	stop();
 }
 

@@ -29,6 +29,26 @@ extern bool passed;
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))
 #define NO_MAP(call, error) CHECK(!(call) && errno == (error))
 
+/* ioctl.c: how many ioctls this process has made on a descriptor. */
+unsigned int ioctls_on(int fd);
+
+/* ring.c */
+void test_ring_create(void);
+void test_ring_records(void);
+void test_ring_batches(void);
+void test_ring_wrap(void);
+void test_ring_takeover(void);
+void test_ring_wait(void);
+void test_ring_stream(void);
+void test_ring_exchange(void);
+void test_ring_death(void);
+void test_ring_poll(void);
+void test_ring_edges(void);
+void test_ring_eventfd(void);
+void test_ring_quiet(void);
+void test_ring_nonsense(void);
+void test_ring_hostile(void);
+
 /* server.c */
 void test_server_create(void);
 void test_server_edges(void);

@@ -1,0 +1,1370 @@
+// SPDX-License-Identifier: GPL-2.0
+/* libipcdev: rings. */
+#include <ipcdev_ring.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "test.h"
+
+#define READ	IPCDEV_RIGHT_READ
+#define WRITE	IPCDEV_RIGHT_WRITE
+#define HEAD	((uint32_t)sizeof(struct ipcdev_ring_record))
+
+static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
+
+static struct ipcdev_deadline *soon(void)
+{
+	static struct ipcdev_deadline deadline;
+
+	return ipcdev_deadline_in(&deadline, SECOND / 50);
+}
+
+static struct ipcdev_deadline *late(void)
+{
+	static struct ipcdev_deadline deadline;
+
+	return ipcdev_deadline_in(&deadline, 60 * SECOND);
+}
+
+static int make_ring(unsigned int flags)
+{
+	int fd = ipcdev_ring_create(1, 0, flags);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void take(struct ipcdev_ring *ring, int fd, unsigned int role)
+{
+	CHECK(!ipcdev_ring_open(ring, fd, role));
+}
+
+/* Both sides of a new ring, without its handle. */
+static void make_pair(struct ipcdev_ring *out, struct ipcdev_ring *in)
+{
+	int fd = make_ring(0);
+
+	take(out, fd, WRITE);
+	take(in, fd, READ);
+	close(fd);
+}
+
+static void close_pair(struct ipcdev_ring *out, struct ipcdev_ring *in)
+{
+	ipcdev_ring_close(out);
+	ipcdev_ring_close(in);
+}
+
+/* Another process, with the handle of a ring and nothing else of it. */
+static pid_t start(void (*run)(int fd), int fd)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		passed = true;
+		run(fd);
+		fflush(stdout);
+		_exit(!passed);
+	}
+	return pid;
+}
+
+static void finish(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+}
+
+static void slay(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+}
+
+/* Until the consumer, or the producer, sleeps. */
+static void until_asleep(int fd, unsigned int role)
+{
+	struct ipcdev_stat stat;
+
+	do {
+		sched_yield();
+		CHECK(!ipcdev_stat(fd, &stat));
+	} while (!(role == READ ? stat.receivers : stat.senders));
+}
+
+/* Records that can be told from each other, and from what is not one. */
+static void fill(unsigned char *data, size_t len, uint32_t number)
+{
+	for (size_t i = 0; i < len; i++)
+		data[i] = number * 31 + i * 7;
+}
+
+static bool is_filled(const unsigned char *data, size_t len, uint32_t number)
+{
+	for (size_t i = 0; i < len; i++)
+		if (data[i] != (unsigned char)(number * 31 + i * 7))
+			return false;
+	return true;
+}
+
+/* Marsaglia's xorshift. */
+static uint32_t draw(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+void test_ring_create(void)
+{
+	int fd = ipcdev_ring_create(PAGE + 1, 0, 0), end, other;
+	struct ipcdev_ring ring = { .fd = 77 };
+	struct ipcdev_stat stat;
+
+	CHECK(!ipcdev_stat(fd, &stat) && stat.type == IPCDEV_TYPE_RING);
+	CHECK(stat.size == (uint64_t)2 * PAGE);
+	FAILS(ipcdev_ring_create(0, 0, 0), EINVAL);
+	FAILS(ipcdev_ring_create((uint64_t)IPCDEV_RING_SIZE_MAX + 1, 0, 0),
+	      EINVAL);
+	FAILS(ipcdev_ring_create(1, ~0U, 0), EINVAL);
+	FAILS(ipcdev_ring_create(1, 0, ~0U), EINVAL);
+
+	FAILS(ipcdev_ring_take(fd, BOTH, 0), EINVAL);
+	FAILS(ipcdev_ring_take(fd, READ, ~0U), EINVAL);
+	FAILS(ipcdev_ring_take(0, READ, 0), ENOTTY);
+	FAILS(ipcdev_ring_map(&ring, fd), ENODEV);
+	FAILS(ipcdev_ring_map(&ring, 0), ENOTTY);
+	other = ipcdev_buffer_create(1, 0, 0);
+	FAILS(ipcdev_ring_map(&ring, other), ENOTTY);
+	FAILS(ipcdev_ring_open(&ring, other, READ), ENOTTY);
+	close(other);
+	FAILS(ipcdev_ring_map(&ring, other), EBADF);
+	FAILS(ipcdev_ring_open(&ring, other, READ), EBADF);
+
+	other = ipcdev_dup(fd, WRITE, 0);
+	FAILS(ipcdev_ring_open(&ring, other, READ), EACCES);
+	close(other);
+	end = ipcdev_ring_take(fd, READ, IPCDEV_NONBLOCK);
+	CHECK(end >= 0 && !ipcdev_ring_map(&ring, end));
+	CHECK(ring.fd == end && ring.size == 2 * PAGE);
+	CHECK(ring.record_max == PAGE);
+	FAILS(ipcdev_ring_wait(&ring, 0, NULL), EAGAIN);
+	FAILS(ipcdev_ring_open(&ring, fd, READ), EBUSY);
+	errno = ENOANO;
+	ipcdev_ring_close(&ring);
+	CHECK(errno == ENOANO);
+	FAILS(ipcdev_ring_open(&ring, fd, READ), EPIPE);
+
+	/* What cannot be mapped leaves its end to be mapped again. */
+	end = ipcdev_ring_take(fd, WRITE, 0);
+	CHECK(!ipcdev_ring_map(&ring, end));
+	CHECK(ring.spin_max == (sysconf(_SC_NPROCESSORS_ONLN) > 1 ?
+				IPCDEV_RING_SPIN : 0));
+	ipcdev_ring_close(&ring);
+	close(fd);
+}
+
+/* A record of each of these lengths, from the least to the most. */
+static void pass_one(struct ipcdev_ring *out, struct ipcdev_ring *in, size_t len)
+{
+	unsigned char data[2 * PAGE], back[2 * PAGE];
+	const void *record;
+	size_t got = ~0UL;
+
+	fill(data, len, len);
+	CHECK(!ipcdev_ring_push(out, data, len));
+	record = ipcdev_ring_peek(in, &got);
+	CHECK(record && got == len && is_filled(record, len, len));
+	CHECK((uintptr_t)record % IPCDEV_RING_ALIGN == 0);
+	CHECK(ipcdev_ring_peek(in, &got) == record);
+	if (len)
+		FAILS(ipcdev_ring_pop(in, back, len - 1), EMSGSIZE);
+	back[len] = 0xa5;
+	CHECK(ipcdev_ring_pop(in, back, len) == (ssize_t)len);
+	CHECK(is_filled(back, len, len) && back[len] == 0xa5);
+	NO_MAP(ipcdev_ring_peek(in, &got), EAGAIN);
+	FAILS(ipcdev_ring_pop(in, back, sizeof(back)), EAGAIN);
+}
+
+void test_ring_records(void)
+{
+	struct ipcdev_ring out, in;
+	unsigned char data[PAGE];
+	uint32_t max, count = 0;
+	void *room;
+
+	make_pair(&out, &in);
+	max = out.record_max;
+	CHECK(max == PAGE / 2 && in.record_max == max);
+	for (uint32_t len = 0; len <= max; len += len < 70 ? 1 : 61)
+		pass_one(&out, &in, len);
+	for (uint32_t len = max - 9; len <= max; len++)
+		pass_one(&out, &in, len);
+	FAILS(ipcdev_ring_push(&out, data, max + 1), EMSGSIZE);
+	NO_MAP(ipcdev_ring_reserve(&out, SIZE_MAX), EMSGSIZE);
+	NO_MAP(ipcdev_ring_reserve(&out, UINT32_MAX), EMSGSIZE);
+	if (SIZE_MAX > UINT32_MAX)
+		NO_MAP(ipcdev_ring_reserve(&out, (size_t)UINT32_MAX + 1),
+		       EMSGSIZE);
+	FAILS(ipcdev_ring_send(&out, data, max + 1, NULL), EMSGSIZE);
+	NO_MAP(ipcdev_ring_reserve(&out, max + 1), EMSGSIZE);
+
+	/* More may be reserved than is used, and again. */
+	room = ipcdev_ring_reserve(&out, max);
+	CHECK(room && ipcdev_ring_reserve(&out, 1) == room);
+	CHECK((uintptr_t)room % IPCDEV_RING_ALIGN == 0);
+	memcpy(room, "abc", 3);
+	ipcdev_ring_commit(&out, 3);
+	CHECK(ipcdev_ring_pop(&in, data, PAGE) == 3 && !memcmp(data, "abc", 3));
+
+	/* Full to the last byte, and with room for exactly one more. */
+	while (!ipcdev_ring_push(&out, "12345678", 8))
+		count++;
+	CHECK(errno == EAGAIN && count == PAGE / (HEAD + 8));
+	NO_MAP(ipcdev_ring_reserve(&out, 0), EAGAIN);
+	CHECK(ipcdev_ring_pop(&in, data, PAGE) == 8);
+	FAILS(ipcdev_ring_push(&out, data, 9), EAGAIN);
+	CHECK(!ipcdev_ring_push(&out, data, 8));
+	for (; count; count--)
+		CHECK(ipcdev_ring_pop(&in, data, PAGE) == 8);
+	FAILS(ipcdev_ring_pop(&in, data, PAGE), EAGAIN);
+	close_pair(&out, &in);
+}
+
+/* What is not flushed is not there; what was not looked at is not consumed. */
+void test_ring_batches(void)
+{
+	struct ipcdev_ring out, in;
+	uint64_t n = 0, back;
+	size_t len;
+
+	make_pair(&out, &in);
+	for (; n < 3; n++) {
+		*(uint64_t *)ipcdev_ring_reserve(&out, sizeof(n)) = n;
+		ipcdev_ring_append(&out, sizeof(n));
+		NO_MAP(ipcdev_ring_peek(&in, &len), EAGAIN);
+	}
+	errno = ENOANO;
+	ipcdev_ring_flush(&out);
+	CHECK(errno == ENOANO);
+	ipcdev_ring_consume(&in);
+	for (n = 0; n < 3; n++) {
+		const uint64_t *record = ipcdev_ring_peek(&in, &len);
+
+		CHECK(record && *record == n && len == sizeof(n));
+		ipcdev_ring_consume(&in);
+		ipcdev_ring_consume(&in);
+	}
+	NO_MAP(ipcdev_ring_peek(&in, &len), EAGAIN);
+
+	/* The room of what was consumed is used again once that is flushed. */
+	for (n = 0; !ipcdev_ring_push(&out, &n, sizeof(n)); n++)
+		;
+	CHECK(ipcdev_ring_peek(&in, &len));
+	ipcdev_ring_consume(&in);
+	FAILS(ipcdev_ring_push(&out, &n, sizeof(n)), EAGAIN);
+	ipcdev_ring_flush(&in);
+	CHECK(!ipcdev_ring_push(&out, &n, sizeof(n)));
+	CHECK(ipcdev_ring_pop(&in, &back, sizeof(back)) == sizeof(back));
+	CHECK(back == 1);
+
+	/* Who looks for room has let the other side see all that it had. */
+	while (ipcdev_ring_reserve(&out, sizeof(n)))
+		ipcdev_ring_append(&out, sizeof(n));
+	while (ipcdev_ring_peek(&in, &len)) {
+		back = *(const uint64_t *)ipcdev_ring_peek(&in, &len);
+		ipcdev_ring_consume(&in);
+	}
+	CHECK(ipcdev_ring_reserve(&out, out.record_max));
+	close_pair(&out, &in);
+}
+
+/* A side without the library. */
+struct raw {
+	int end;
+	uint32_t role;
+	uint32_t size;
+	uint32_t *own;
+	const uint32_t *peer;
+	unsigned char *data;
+};
+
+static void *map_raw(int end, size_t size, int prot, off_t offset)
+{
+	void *map = mmap(NULL, size, prot, MAP_SHARED, end, offset);
+
+	CHECK(map != MAP_FAILED);
+	return map;
+}
+
+static void take_raw(struct raw *raw, int fd, uint32_t role)
+{
+	off_t offsets[] = {
+		IPCDEV_RING_CONSUMER_OFFSET, IPCDEV_RING_PRODUCER_OFFSET,
+	};
+	bool produces = role == WRITE;
+	struct ipcdev_stat stat;
+
+	CHECK(!ipcdev_stat(fd, &stat));
+	raw->role = role;
+	raw->size = stat.size;
+	raw->end = ipcdev_ring_take(fd, role, 0);
+	raw->own = map_raw(raw->end, PAGE, PROT_READ | PROT_WRITE,
+			   offsets[produces]);
+	raw->peer = map_raw(raw->end, PAGE, PROT_READ, offsets[!produces]);
+	raw->data = map_raw(raw->end, 2 * raw->size,
+			    produces ? PROT_READ | PROT_WRITE : PROT_READ,
+			    IPCDEV_RING_DATA_OFFSET);
+}
+
+static void close_raw(struct raw *raw)
+{
+	munmap(raw->own, PAGE);
+	munmap((void *)raw->peer, PAGE);
+	munmap(raw->data, 2 * raw->size);
+	close(raw->end);
+}
+
+/* A ring whose indices are not at their beginning. */
+static int make_ring_at(uint32_t consumer, uint32_t producer)
+{
+	int fd = make_ring(IPCDEV_RING_TAKEOVER);
+	struct raw raw;
+
+	take_raw(&raw, fd, READ);
+	*raw.own = consumer;
+	close_raw(&raw);
+	take_raw(&raw, fd, WRITE);
+	*raw.own = producer;
+	close_raw(&raw);
+	return fd;
+}
+
+/* Over the end of the data, and over that of the indices. */
+static void wrap(uint32_t index, uint32_t seed)
+{
+	int fd = make_ring_at(index, index);
+	uint32_t pushed = 0, popped = 0, lens[2000], len;
+	unsigned char data[PAGE];
+	struct ipcdev_ring out, in;
+
+	take(&out, fd, WRITE);
+	take(&in, fd, READ);
+	close(fd);
+	while (popped < 2000) {
+		len = draw(&seed) % 4 ? draw(&seed) % 64 :
+			draw(&seed) % (out.record_max + 1);
+		fill(data, len, pushed);
+		if (pushed < 2000 && draw(&seed) % 3 &&
+		    !ipcdev_ring_push(&out, data, len)) {
+			lens[pushed++] = len;
+			continue;
+		}
+		if (popped == pushed) {
+			FAILS(ipcdev_ring_pop(&in, data, PAGE), EAGAIN);
+			continue;
+		}
+		CHECK(ipcdev_ring_pop(&in, data, PAGE) == lens[popped]);
+		CHECK(is_filled(data, lens[popped], popped));
+		popped++;
+	}
+	CHECK(out.index == in.index && out.index != index);
+	close_pair(&out, &in);
+}
+
+void test_ring_wrap(void)
+{
+	wrap(0, 1);
+	wrap((uint32_t)-64 * 1024, 2);
+	wrap((uint32_t)-16, 3);
+	wrap((uint32_t)-8, 4);
+	wrap(0x7ffffff8, 5);
+	wrap(8, 6);
+}
+
+void test_ring_takeover(void)
+{
+	int fd = make_ring(IPCDEV_RING_TAKEOVER);
+	struct ipcdev_ring out, in;
+	size_t len;
+	int n = 0;
+
+	take(&out, fd, WRITE);
+	take(&in, fd, READ);
+	for (; n < 4; n++)
+		CHECK(!ipcdev_ring_push(&out, &n, sizeof(n)));
+	CHECK(ipcdev_ring_reserve(&out, sizeof(n)));
+	ipcdev_ring_append(&out, sizeof(n));
+	ipcdev_ring_close(&out);
+	FAILS(ipcdev_ring_open(&out, fd, READ), EBUSY);
+
+	/* What was committed is there, then the end, and then a new beginning. */
+	CHECK(ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n) && n == 0);
+	CHECK(ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n) && n == 1);
+	CHECK(ipcdev_ring_peek(&in, &len));
+	ipcdev_ring_consume(&in);
+	ipcdev_ring_close(&in);
+	take(&in, fd, READ);
+	CHECK(ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n) && n == 2);
+	CHECK(ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n) && n == 3);
+	FAILS(ipcdev_ring_pop(&in, &n, sizeof(n)), EPIPE);
+	FAILS(ipcdev_ring_wait(&in, 0, NULL), EPIPE);
+	take(&out, fd, WRITE);
+	FAILS(ipcdev_ring_pop(&in, &n, sizeof(n)), EAGAIN);
+	n = 7;
+	CHECK(!ipcdev_ring_push(&out, &n, sizeof(n)));
+	CHECK(ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n) && n == 7);
+	/* Meanwhile records are kept, as far as there is room. */
+	ipcdev_ring_close(&in);
+	for (n = 0; !ipcdev_ring_push(&out, &n, sizeof(n)); n++)
+		;
+	CHECK(errno == EPIPE && n == PAGE / 16);
+	FAILS(ipcdev_ring_wait(&out, sizeof(n), NULL), EPIPE);
+	FAILS(ipcdev_ring_send(&out, &n, sizeof(n), NULL), EPIPE);
+	take(&in, fd, READ);
+	FAILS(ipcdev_ring_push(&out, &n, sizeof(n)), EAGAIN);
+	CHECK(ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n) && n == 0);
+	CHECK(!ipcdev_ring_send(&out, &n, sizeof(n), NULL));
+	close_pair(&out, &in);
+	close(fd);
+}
+
+static int on_alarm_count;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	on_alarm_count++;
+}
+
+/* Alarms until one has come while we sleep. */
+static void alarm_often(bool on)
+{
+	const struct itimerval often = {
+		.it_interval.tv_usec = 20000, .it_value.tv_usec = 20000,
+	};
+	const struct itimerval never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	if (!on)
+		action.sa_handler = SIG_DFL;
+	setitimer(ITIMER_REAL, on ? &often : &never, NULL);
+	sigaction(SIGALRM, &action, NULL);
+}
+
+static void push_when_asleep(int fd)
+{
+	struct ipcdev_ring out;
+
+	take(&out, fd, WRITE);
+	until_asleep(fd, READ);
+	CHECK(!ipcdev_ring_push(&out, "x", 1));
+	/* Another is not waited for: nobody is woken. */
+	CHECK(!ipcdev_ring_push(&out, "y", 1));
+	/* Its going would wake, too. */
+	CHECK(!ipcdev_wait_peer(out.fd, late()));
+	while (!ipcdev_ring_push(&out, "z", 1))
+		;
+	CHECK(errno == EAGAIN);
+	CHECK(!ipcdev_ring_send(&out, "s", 1, late()));
+	CHECK(!ipcdev_ring_wait(&out, out.record_max, late()));
+	CHECK(ipcdev_ring_reserve(&out, out.record_max));
+}
+
+static void check_wait(uint32_t spin)
+{
+	int fd = make_ring(0);
+	struct ipcdev_ring in;
+	unsigned char data[PAGE];
+	pid_t pid;
+
+	pid = start(push_when_asleep, fd);
+	take(&in, fd, READ);
+	ipcdev_ring_set_spin(&in, spin);
+	CHECK(ipcdev_ring_recv(&in, data, PAGE, late()) == 1 && *data == 'x');
+	CHECK(ipcdev_ring_recv(&in, data, PAGE, late()) == 1 && *data == 'y');
+	until_asleep(fd, WRITE);
+	while (ipcdev_ring_recv(&in, data, PAGE, late()) == 1 && *data == 'z')
+		;
+	CHECK(*data == 's');
+	FAILS(ipcdev_ring_recv(&in, data, PAGE, late()), EPIPE);
+	ipcdev_ring_close(&in);
+	finish(pid);
+	close(fd);
+}
+
+void test_ring_wait(void)
+{
+	struct ipcdev_deadline bad = { .clock = CLOCK_BOOTTIME };
+	struct ipcdev_ring out, in;
+	struct ipcdev_stat stat;
+	uint64_t n = 0;
+
+	make_pair(&out, &in);
+	FAILS(ipcdev_ring_wait(&in, 0, &past), ETIMEDOUT);
+	FAILS(ipcdev_ring_wait(&in, 0, soon()), ETIMEDOUT);
+	FAILS(ipcdev_ring_recv(&in, &n, sizeof(n), &past), ETIMEDOUT);
+	FAILS(ipcdev_ring_recv(&in, &n, sizeof(n), soon()), ETIMEDOUT);
+	FAILS(ipcdev_ring_wait(&in, 0, &bad), EINVAL);
+	bad = (struct ipcdev_deadline) { CLOCK_MONOTONIC, UINT64_MAX };
+	FAILS(ipcdev_ring_wait(&in, 0, &bad), EINVAL);
+	CHECK(!ipcdev_ring_wait(&out, out.record_max, &past));
+	FAILS(ipcdev_ring_wait(&out, out.record_max + 1, &past), EMSGSIZE);
+
+	alarm_often(true);
+	FAILS(ipcdev_ring_wait(&in, 0, NULL), EINTR);
+	FAILS(ipcdev_ring_recv(&in, &n, sizeof(n), late()), EINTR);
+	while (!ipcdev_ring_push(&out, &n, sizeof(n)))
+		n++;
+	FAILS(ipcdev_ring_wait(&out, 0, NULL), EINTR);
+	alarm_often(false);
+
+	/* At its edge: room for what fits, and not for more. */
+	CHECK(!ipcdev_ring_wait(&in, 12345, &past));
+	FAILS(ipcdev_ring_wait(&out, 0, &past), ETIMEDOUT);
+	CHECK(ipcdev_ring_recv(&in, &n, sizeof(n), &past) == sizeof(n));
+	CHECK(!ipcdev_ring_wait(&out, 8, &past));
+	FAILS(ipcdev_ring_wait(&out, 9, &past), ETIMEDOUT);
+	FAILS(ipcdev_ring_send(&out, &bad, 9, &past), ETIMEDOUT);
+	FAILS(ipcdev_ring_send(&out, &bad, 9, soon()), ETIMEDOUT);
+	CHECK(!ipcdev_ring_send(&out, &n, 8, &past));
+	FAILS(ipcdev_ring_recv(&in, &n, 7, &past), EMSGSIZE);
+	CHECK(!ipcdev_stat(in.fd, &stat) && stat.recv_waits && stat.send_waits);
+	close_pair(&out, &in);
+
+	check_wait(0);
+	check_wait(1);
+	check_wait(100000);
+}
+
+#define STREAM 20000
+
+static uint32_t stream_spin;
+
+static void produce_stream(int fd)
+{
+	unsigned char data[PAGE];
+	struct ipcdev_ring out;
+	uint32_t seed = 9, len;
+
+	take(&out, fd, WRITE);
+	ipcdev_ring_set_spin(&out, stream_spin);
+	for (uint32_t i = 0; i < STREAM; i++) {
+		len = draw(&seed) % 8 ? draw(&seed) % 64 :
+			draw(&seed) % (out.record_max + 1);
+		fill(data, len, i);
+		CHECK(!ipcdev_ring_send(&out, data, len, late()));
+		if (draw(&seed) % 64 == 0)
+			sched_yield();
+	}
+	ipcdev_ring_close(&out);
+}
+
+/* All that was sent comes, in order and whole, however the sides wait. */
+void test_ring_stream(void)
+{
+	for (stream_spin = 0; stream_spin <= 1000; stream_spin += 500) {
+		int fd = make_ring(0);
+		unsigned char data[PAGE];
+		struct ipcdev_ring in;
+		uint32_t seen = 0;
+		ssize_t len;
+		pid_t pid;
+
+		pid = start(produce_stream, fd);
+		take(&in, fd, READ);
+		ipcdev_ring_set_spin(&in, stream_spin);
+		while ((len = ipcdev_ring_recv(&in, data, PAGE, late())) >= 0) {
+			CHECK(is_filled(data, len, seen));
+			seen++;
+		}
+		CHECK(errno == EPIPE && seen == STREAM);
+		ipcdev_ring_close(&in);
+		finish(pid);
+		close(fd);
+	}
+}
+
+#define EXCHANGES 300
+
+static int reply_fd;
+
+static void echo(int fd)
+{
+	unsigned int ins, outs;
+	struct ipcdev_ring in, out;
+	uint64_t *room;
+	size_t len;
+
+	take(&in, fd, READ);
+	take(&out, reply_fd, WRITE);
+	ipcdev_ring_set_spin(&in, 0);
+	ins = ioctls_on(in.fd);
+	outs = ioctls_on(out.fd);
+	while (!ipcdev_ring_exchange(&out, &in, late())) {
+		const uint64_t *record = ipcdev_ring_peek(&in, &len);
+
+		room = ipcdev_ring_reserve(&out, sizeof(*room));
+		CHECK(record && len == sizeof(*record) && room);
+		*room = *record + 1;
+		ipcdev_ring_append(&out, sizeof(*room));
+		ipcdev_ring_release(&in);
+	}
+	CHECK(errno == EPIPE);
+	CHECK(ioctls_on(in.fd) - ins <= EXCHANGES + 2 && ioctls_on(out.fd) == outs);
+	close_pair(&in, &out);
+}
+
+static void wait_for_one(int fd)
+{
+	struct ipcdev_ring in;
+	char byte;
+
+	take(&in, fd, READ);
+	ipcdev_ring_set_spin(&in, 0);
+	CHECK(ipcdev_ring_recv(&in, &byte, 1, late()) == 1);
+	ipcdev_ring_close(&in);
+}
+
+/* What cannot be waited for is sent all the same, and wakes who sleeps for it. */
+static void check_exchange_fails(void)
+{
+	struct ipcdev_deadline bad = { .clock = CLOCK_BOOTTIME };
+	struct ipcdev_ring out, in, peer;
+	int fd = make_ring(0);
+	pid_t pid;
+
+	pid = start(wait_for_one, fd);
+	take(&out, fd, WRITE);
+	make_pair(&peer, &in);
+	ipcdev_ring_close(&peer);
+	until_asleep(fd, READ);
+	CHECK(ipcdev_ring_reserve(&out, 1));
+	ipcdev_ring_append(&out, 1);
+	/* With nothing done, it is not sent. */
+	FAILS(ipcdev_ring_exchange(&out, &in, &bad), EINVAL);
+	until_asleep(fd, READ);
+	FAILS(ipcdev_ring_exchange(&out, &in, NULL), EPIPE);
+	finish(pid);
+	close_pair(&out, &in);
+	close(fd);
+}
+
+void test_ring_exchange(void)
+{
+	int fd = make_ring(0);
+	struct ipcdev_ring in, out;
+	uint64_t back = 0, *room;
+	unsigned int ins, outs;
+	pid_t pid;
+
+	reply_fd = make_ring(0);
+	pid = start(echo, fd);
+	take(&out, fd, WRITE);
+	take(&in, reply_fd, READ);
+	ipcdev_ring_set_spin(&in, 0);
+	ins = ioctls_on(in.fd);
+	outs = ioctls_on(out.fd);
+	for (uint64_t i = 0; i < EXCHANGES; i++) {
+		room = ipcdev_ring_reserve(&out, sizeof(*room));
+		*room = i;
+		ipcdev_ring_append(&out, sizeof(*room));
+		CHECK(!ipcdev_ring_exchange(&out, &in, late()));
+		CHECK(ipcdev_ring_pop(&in, &back, sizeof(back)) == sizeof(back));
+		CHECK(back == i + 1);
+	}
+	/* Each is one system call, in which both the waking and the sleep are. */
+	CHECK(ioctls_on(in.fd) - ins <= EXCHANGES + 1 && ioctls_on(out.fd) == outs);
+	FAILS(ipcdev_ring_exchange(&out, &in, &past), ETIMEDOUT);
+	close_pair(&out, &in);
+	finish(pid);
+	close(reply_fd);
+	close(fd);
+	check_exchange_fails();
+}
+
+static void push_and_die(int fd)
+{
+	struct ipcdev_ring out;
+
+	take(&out, fd, WRITE);
+	CHECK(!ipcdev_ring_push(&out, "ab", 2));
+	CHECK(!ipcdev_ring_push(&out, "cd", 2));
+	/* Half a record, at which we are killed. */
+	strcpy(ipcdev_ring_reserve(&out, 100), "nothing");
+	ipcdev_ring_append(&out, 100);
+	pause();
+}
+
+static void take_and_die(int fd)
+{
+	struct ipcdev_ring in;
+	size_t len;
+
+	take(&in, fd, READ);
+	CHECK(!ipcdev_ring_wait(&in, 0, NULL));
+	CHECK(ipcdev_ring_peek(&in, &len));
+	pause();
+}
+
+static void sleep_and_die(int fd)
+{
+	struct ipcdev_ring in;
+
+	take(&in, fd, READ);
+	ipcdev_ring_wait(&in, 0, NULL);
+}
+
+/* The killer: once this process sleeps for a side, the other one is to die. */
+static int victim;
+static unsigned int victims_peer;
+
+static void kill_when_asleep(int fd)
+{
+	until_asleep(fd, victims_peer);
+	kill(victim, SIGKILL);
+}
+
+void test_ring_death(void)
+{
+	struct ipcdev_ring out, in;
+	char text[4];
+	pid_t pid, killer;
+	int fd, status;
+
+	/* A producer, while we sleep: what it had committed was drained. */
+	fd = make_ring(0);
+	pid = start(push_and_die, fd);
+	take(&in, fd, READ);
+	CHECK(ipcdev_ring_recv(&in, text, 4, late()) == 2 && text[0] == 'a');
+	CHECK(ipcdev_ring_recv(&in, text, 4, late()) == 2 && text[0] == 'c');
+	victim = pid;
+	victims_peer = READ;
+	killer = start(kill_when_asleep, fd);
+	FAILS(ipcdev_ring_recv(&in, text, 4, late()), EPIPE);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	finish(killer);
+	FAILS(ipcdev_ring_wait(&in, 0, &past), EPIPE);
+	ipcdev_ring_close(&in);
+	close(fd);
+
+	/* A producer, before we look: first what is there. */
+	fd = make_ring(0);
+	pid = start(push_and_die, fd);
+	take(&in, fd, READ);
+	CHECK(!ipcdev_ring_wait(&in, 0, late()));
+	while (ipcdev_stat(fd, &(struct ipcdev_stat) { 0 }) || in.known < 20)
+		ipcdev_ring_look(&in, 1000);
+	slay(pid);
+	CHECK(!ipcdev_ring_wait(&in, 0, &past));
+	CHECK(ipcdev_ring_pop(&in, text, 4) == 2 && text[0] == 'a');
+	CHECK(ipcdev_ring_recv(&in, text, 4, NULL) == 2 && text[0] == 'c');
+	FAILS(ipcdev_ring_pop(&in, text, 4), EPIPE);
+	ipcdev_ring_close(&in);
+	close(fd);
+
+	/* A consumer, while we sleep for room, and then before. */
+	fd = make_ring(0);
+	pid = start(take_and_die, fd);
+	take(&out, fd, WRITE);
+	while (!ipcdev_ring_push(&out, "x", 1))
+		;
+	CHECK(errno == EAGAIN);
+	CHECK(!ipcdev_wait_peer(out.fd, late()));
+	victim = pid;
+	victims_peer = WRITE;
+	killer = start(kill_when_asleep, fd);
+	FAILS(ipcdev_ring_send(&out, "x", 1, late()), EPIPE);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	finish(killer);
+	FAILS(ipcdev_ring_push(&out, "x", 1), EPIPE);
+	FAILS(ipcdev_ring_wait(&out, 0, NULL), EPIPE);
+	ipcdev_ring_close(&out);
+	close(fd);
+
+	/* A consumer that sleeps itself. */
+	fd = make_ring(0);
+	pid = start(sleep_and_die, fd);
+	take(&out, fd, WRITE);
+	until_asleep(fd, READ);
+	slay(pid);
+	FAILS(ipcdev_ring_push(&out, "x", 1), EPIPE);
+	CHECK(ipcdev_ring_reserve(&out, 0));
+	FAILS(ipcdev_ring_commit(&out, 0), EPIPE);
+	FAILS(ipcdev_ring_flush(&out), EPIPE);
+	ipcdev_ring_close(&out);
+	close(fd);
+}
+
+static int poll_now(const struct ipcdev_ring *ring, short events)
+{
+	struct pollfd poll_fd = { .fd = ring->fd, .events = events };
+
+	CHECK(poll(&poll_fd, 1, 0) >= 0);
+	return poll_fd.revents;
+}
+
+static void fill_up(struct ipcdev_ring *out)
+{
+	while (!ipcdev_ring_push(out, "12345678", 8))
+		;
+	CHECK(errno == EAGAIN);
+}
+
+static void push_when_told(int fd)
+{
+	struct ipcdev_ring out;
+
+	take(&out, fd, WRITE);
+	until_asleep(fd, READ);
+	for (int i = 0; i < 200; i++) {
+		CHECK(!ipcdev_ring_push(&out, "x", 1));
+		sched_yield();
+	}
+	ipcdev_ring_close(&out);
+}
+
+void test_ring_poll(void)
+{
+	struct ipcdev_ring out, in;
+	char data[8];
+	pid_t pid;
+	int fd, seen = 0;
+
+	make_pair(&out, &in);
+	CHECK(poll_now(&in, POLLIN) == 0);
+	CHECK(poll_now(&out, POLLOUT) == POLLOUT);
+	CHECK(!ipcdev_ring_push(&out, "x", 1));
+	CHECK(poll_now(&in, POLLIN) == POLLIN);
+	fill_up(&out);
+	CHECK(poll_now(&out, POLLOUT) == 0);
+	/* As long as a record of any length has no room. */
+	while (ipcdev_ring_pop(&in, data, 8) > 0 && !poll_now(&out, POLLOUT))
+		NO_MAP(ipcdev_ring_reserve(&out, out.record_max), EAGAIN);
+	CHECK(ipcdev_ring_reserve(&out, out.record_max));
+	ipcdev_ring_close(&out);
+	CHECK(poll_now(&in, POLLIN) == (POLLIN | POLLHUP));
+	while (ipcdev_ring_pop(&in, data, 8) > 0)
+		;
+	CHECK(errno == EPIPE && poll_now(&in, POLLIN) == POLLHUP);
+	ipcdev_ring_close(&in);
+	make_pair(&out, &in);
+	ipcdev_ring_close(&in);
+	CHECK(poll_now(&out, POLLOUT) == (POLLOUT | POLLERR));
+	ipcdev_ring_close(&out);
+
+	/* Each sleep in poll(2) begins anew. */
+	fd = make_ring(0);
+	pid = start(push_when_told, fd);
+	take(&in, fd, READ);
+	CHECK(!ipcdev_ring_wait(&in, 0, late()));
+	for (;;) {
+		struct pollfd poll_fd = { .fd = in.fd, .events = POLLIN };
+
+		while (ipcdev_ring_pop(&in, data, 8) == 1)
+			seen++;
+		if (errno != EAGAIN)
+			break;
+		CHECK(poll(&poll_fd, 1, 60000) == 1);
+	}
+	CHECK(errno == EPIPE && seen == 200);
+	ipcdev_ring_close(&in);
+	finish(pid);
+	close(fd);
+}
+
+static int watch(const struct ipcdev_ring *ring, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	CHECK(!epoll_ctl(epoll, EPOLL_CTL_ADD, ring->fd, &event));
+	return epoll;
+}
+
+static bool fires(int epoll, int timeout)
+{
+	struct epoll_event event;
+
+	return epoll_wait(epoll, &event, 1, timeout) == 1;
+}
+
+#define EDGES 5000
+
+/* Sleeps for room at an edge-triggered epoll alone. */
+static void produce_at_edges(int fd)
+{
+	struct ipcdev_ring out;
+	uint32_t seed = 5;
+	int epoll;
+
+	take(&out, fd, WRITE);
+	epoll = watch(&out, EPOLLOUT | EPOLLET);
+	for (uint32_t i = 0; i < EDGES; i++) {
+		while (ipcdev_ring_push(&out, &i, sizeof(i))) {
+			CHECK(errno == EAGAIN);
+			CHECK(fires(epoll, 60000));
+		}
+		if (draw(&seed) % 16 == 0)
+			sched_yield();
+	}
+	ipcdev_ring_close(&out);
+}
+
+/* And the consumer for records. */
+static void hammer_edges(void)
+{
+	uint32_t seed = 6, n, seen = 0;
+	int fd = make_ring(0), epoll;
+	struct ipcdev_ring in;
+	pid_t pid;
+
+	pid = start(produce_at_edges, fd);
+	take(&in, fd, READ);
+	epoll = watch(&in, EPOLLIN | EPOLLET);
+	for (;;) {
+		while (ipcdev_ring_pop(&in, &n, sizeof(n)) == sizeof(n)) {
+			CHECK(n == seen);
+			seen++;
+			if (draw(&seed) % 16 == 0)
+				sched_yield();
+		}
+		if (errno != EAGAIN)
+			break;
+		CHECK(fires(epoll, 60000));
+	}
+	CHECK(errno == EPIPE && seen == EDGES);
+	close(epoll);
+	ipcdev_ring_close(&in);
+	finish(pid);
+	close(fd);
+}
+
+void test_ring_edges(void)
+{
+	struct ipcdev_ring out, in;
+	int level, edge, room;
+	char data[8];
+
+	make_pair(&out, &in);
+	level = watch(&in, EPOLLIN);
+	edge = watch(&in, EPOLLIN | EPOLLET);
+	room = watch(&out, EPOLLOUT | EPOLLET);
+	CHECK(fires(room, 0) && !fires(room, 0));
+	for (int i = 0; i < 3; i++) {
+		CHECK(!fires(edge, 0) && !fires(level, 0));
+		CHECK(!ipcdev_ring_push(&out, "x", 1));
+		CHECK(fires(level, 0) && fires(level, 0));
+		CHECK(fires(edge, 0) && !fires(edge, 0));
+		CHECK(ipcdev_ring_pop(&in, data, 8) == 1);
+		FAILS(ipcdev_ring_pop(&in, data, 8), EAGAIN);
+	}
+	/* A batch is one event; what comes before it is drained needs none. */
+	CHECK(ipcdev_ring_reserve(&out, 1));
+	ipcdev_ring_append(&out, 1);
+	ipcdev_ring_append(&out, 1);
+	CHECK(!fires(edge, 0));
+	ipcdev_ring_flush(&out);
+	CHECK(fires(edge, 0) && !fires(edge, 0));
+	CHECK(ipcdev_ring_pop(&in, data, 8) == 1);
+	CHECK(ipcdev_ring_pop(&in, data, 8) == 1);
+
+	while (fires(room, 0))
+		;
+	fill_up(&out);
+	CHECK(!fires(room, 0));
+	while (!fires(room, 0))
+		CHECK(ipcdev_ring_pop(&in, data, 8) == 8);
+	CHECK(ipcdev_ring_reserve(&out, out.record_max));
+	close_pair(&out, &in);
+	close(level);
+	close(edge);
+	close(room);
+	hammer_edges();
+}
+
+void test_ring_eventfd(void)
+{
+	int event = eventfd(0, EFD_NONBLOCK), room = eventfd(0, EFD_NONBLOCK);
+	struct ipcdev_ring out, in;
+	eventfd_t times;
+	char data[8];
+
+	make_pair(&out, &in);
+	CHECK(!ipcdev_attach(in.fd, event, IPCDEV_EVENT_READABLE |
+			     IPCDEV_EVENT_HANGUP, 0));
+	FAILS(eventfd_read(event, &times), EAGAIN);
+	FAILS(ipcdev_attach(in.fd, room, IPCDEV_EVENT_WRITABLE, 0), EACCES);
+	for (int i = 0; i < 3; i++) {
+		CHECK(!ipcdev_ring_push(&out, "x", 1));
+		CHECK(!ipcdev_ring_push(&out, "y", 1));
+		/* The second needs no event: the first is still there. */
+		CHECK(!eventfd_read(event, &times) && times == 1);
+		CHECK(ipcdev_ring_pop(&in, data, 8) == 1);
+		CHECK(ipcdev_ring_pop(&in, data, 8) == 1);
+	}
+	fill_up(&out);
+	CHECK(!ipcdev_attach(out.fd, room, IPCDEV_EVENT_WRITABLE |
+			     IPCDEV_EVENT_HANGUP, 0));
+	FAILS(eventfd_read(room, &times), EAGAIN);
+	while (eventfd_read(room, &times))
+		CHECK(ipcdev_ring_pop(&in, data, 8) == 8);
+	CHECK(ipcdev_ring_reserve(&out, out.record_max));
+	CHECK(!ipcdev_detach(in.fd, event));
+	while (ipcdev_ring_pop(&in, data, 8) == 8)
+		;
+	eventfd_read(event, &times);
+	CHECK(!ipcdev_ring_push(&out, "x", 1));
+	FAILS(eventfd_read(event, &times), EAGAIN);
+	ipcdev_ring_close(&in);
+	CHECK(!eventfd_read(room, &times));
+	ipcdev_ring_close(&out);
+	close(event);
+	close(room);
+}
+
+/* With all system calls forbidden but exit(2), read(2) and write(2). */
+static void pass_in_silence(int fd)
+{
+	struct ipcdev_ring out, in;
+	bool right = true;
+	uint64_t n, back;
+	size_t len;
+
+	take(&out, fd, WRITE);
+	take(&in, fd, READ);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		return;
+	for (n = 0; n < 10000; n++) {
+		right &= !ipcdev_ring_push(&out, &n, sizeof(n));
+		right &= !ipcdev_ring_send(&out, &n, sizeof(n), NULL);
+		right &= ipcdev_ring_pop(&in, &back, sizeof(back)) == sizeof(n);
+		right &= back == n && !ipcdev_ring_wait(&in, 0, NULL);
+		right &= !!ipcdev_ring_peek(&in, &len);
+		ipcdev_ring_release(&in);
+		right &= !ipcdev_ring_peek(&in, &len) && errno == EAGAIN;
+	}
+	while (!ipcdev_ring_push(&out, &n, sizeof(n)))
+		;
+	right &= errno == EAGAIN;
+	/* exit(3) uses another, which is forbidden too. */
+	syscall(SYS_exit, !right);
+}
+
+void test_ring_quiet(void)
+{
+	int fd = make_ring(0);
+	struct ipcdev_ring out, in;
+	unsigned int before;
+	uint64_t n;
+
+	finish(start(pass_in_silence, fd));
+	close(fd);
+	make_pair(&out, &in);
+	before = ioctls_on(out.fd) + ioctls_on(in.fd);
+	for (n = 0; n < 1000; n++) {
+		CHECK(!ipcdev_ring_send(&out, &n, sizeof(n), NULL));
+		CHECK(ipcdev_ring_recv(&in, &n, sizeof(n), NULL) == sizeof(n));
+	}
+	CHECK(ioctls_on(out.fd) + ioctls_on(in.fd) == before);
+	close_pair(&out, &in);
+}
+
+/* What the other side may not do to its index and its records, one by one. */
+void test_ring_nonsense(void)
+{
+	/* Where nothing has been pushed. A consumer may be behind, but not ahead. */
+	const uint32_t bad_producers[] = {
+		4, 1, (uint32_t)-8, 0x80000000, PAGE + 8, (uint32_t)-PAGE,
+	};
+	const uint32_t bad_consumers[] = {
+		4, 1, 8, 0x80000000, PAGE, (uint32_t)-PAGE - 8,
+	};
+	uint32_t max = PAGE / 2;
+	const uint32_t bad_lens[] = {
+		9, 17, max + 1, PAGE, 0x7fffffff, 0x80000000, 0xfffffff8,
+		0xffffffff,
+	};
+	struct ipcdev_ring ring, other;
+	struct raw raw;
+	unsigned char data[PAGE];
+	size_t len;
+	int fd;
+
+	for (size_t i = 0; i < sizeof(bad_producers) / 4; i++) {
+		fd = make_ring(0);
+		take_raw(&raw, fd, WRITE);
+		take(&ring, fd, READ);
+		*raw.own = bad_producers[i];
+		NO_MAP(ipcdev_ring_peek(&ring, &len), EBADMSG);
+		FAILS(ipcdev_ring_pop(&ring, data, PAGE), EBADMSG);
+		FAILS(ipcdev_ring_wait(&ring, 0, NULL), EBADMSG);
+		FAILS(ipcdev_ring_recv(&ring, data, PAGE, NULL), EBADMSG);
+		ipcdev_ring_release(&ring);
+		CHECK(*raw.peer == 0);
+		ipcdev_ring_close(&ring);
+		close_raw(&raw);
+		close(fd);
+
+		fd = make_ring(0);
+		take_raw(&raw, fd, READ);
+		take(&ring, fd, WRITE);
+		*raw.own = bad_consumers[i];
+		NO_MAP(ipcdev_ring_reserve(&ring, 0), EBADMSG);
+		FAILS(ipcdev_ring_push(&ring, data, 8), EBADMSG);
+		FAILS(ipcdev_ring_wait(&ring, 0, NULL), EBADMSG);
+		FAILS(ipcdev_ring_send(&ring, data, 8, NULL), EBADMSG);
+		ipcdev_ring_close(&ring);
+		close_raw(&raw);
+		close(fd);
+	}
+
+	/* 16 bytes are said to be there. */
+	fd = make_ring(0);
+	take_raw(&raw, fd, WRITE);
+	take(&ring, fd, READ);
+	*raw.own = HEAD + 8;
+	for (size_t i = 0; i < sizeof(bad_lens) / sizeof(*bad_lens); i++) {
+		memcpy(raw.data, &bad_lens[i], 4);
+		NO_MAP(ipcdev_ring_peek(&ring, &len), EBADMSG);
+		FAILS(ipcdev_ring_pop(&ring, data, max), EBADMSG);
+		ipcdev_ring_release(&ring);
+		CHECK(*raw.peer == 0);
+	}
+	memset(raw.data, 0, 4);
+	CHECK(ipcdev_ring_pop(&ring, data, PAGE) == 0);
+	/* What is left is too short for more than an empty record. */
+	raw.data[8] = 1;
+	FAILS(ipcdev_ring_pop(&ring, data, PAGE), EBADMSG);
+	/* Back, if only to where we are. */
+	*raw.own = HEAD;
+	FAILS(ipcdev_ring_wait(&ring, 0, NULL), EBADMSG);
+	ipcdev_ring_close(&ring);
+	close_raw(&raw);
+	close(fd);
+
+	/* Longer than a record may be is nonsense also where there is as much. */
+	fd = make_ring(0);
+	take_raw(&raw, fd, WRITE);
+	take(&ring, fd, READ);
+	len = max + 1;
+	memcpy(raw.data, &len, 4);
+	*raw.own = PAGE;
+	NO_MAP(ipcdev_ring_peek(&ring, &len), EBADMSG);
+	FAILS(ipcdev_ring_pop(&ring, data, max), EBADMSG);
+	ipcdev_ring_close(&ring);
+	close_raw(&raw);
+	close(fd);
+
+	/* What a predecessor has left is not trusted either. */
+	fd = make_ring_at(4, 4);
+	FAILS(ipcdev_ring_open(&ring, fd, READ), EBADMSG);
+	FAILS(ipcdev_ring_open(&ring, fd, WRITE), EBADMSG);
+	close(fd);
+	fd = make_ring_at(0, PAGE + 8);
+	take(&ring, fd, READ);
+	FAILS(ipcdev_ring_pop(&ring, data, PAGE), EBADMSG);
+	take(&other, fd, WRITE);
+	FAILS(ipcdev_ring_push(&other, data, 1), EBADMSG);
+	close_pair(&other, &ring);
+	close(fd);
+}
+
+/* Scribbles over all that it may, and now and then says what is plausible. */
+static void scribble(int fd, uint32_t role)
+{
+	static const uint32_t evil[] = {
+		0, 1, 4, 7, 8, 16, 0x7fffffff, 0x80000000, 0xfffffff8,
+		0xffffffff,
+	};
+	struct ipcdev_ring_signal signal = { 0 };
+	uint32_t seed = 77, value, at;
+	struct raw raw;
+
+	take_raw(&raw, fd, role);
+	for (uint32_t i = 0;; i++) {
+		if (i % 32 == 0)
+			sched_yield();
+		value = draw(&seed) % 3 ? evil[draw(&seed) % 10] :
+			draw(&seed) * 0x10001;
+		at = __atomic_load_n(raw.peer, __ATOMIC_RELAXED);
+		switch (draw(&seed) % 8) {
+		case 0:
+			__atomic_store_n(raw.own, value, __ATOMIC_RELAXED);
+			break;
+		case 1:
+			__atomic_store_n(raw.own, at + value, __ATOMIC_RELAXED);
+			break;
+		case 2:
+		case 3:
+			value = draw(&seed) % (2 * raw.size) & ~7U;
+			__atomic_store_n(raw.own, role == WRITE ? at + value :
+					 at - value, __ATOMIC_RELAXED);
+			break;
+		case 4:
+			if (draw(&seed) % 16 == 0)
+				ioctl(raw.end, IPCDEV_IOC_RING_SIGNAL, &signal);
+			break;
+		default:
+			if (role != WRITE)
+				break;
+			if (draw(&seed) % 2)
+				value = draw(&seed) % (raw.size / 2 + 16);
+			/* Where the next record is read, or anywhere. */
+			at = draw(&seed) % 2 ? at : draw(&seed);
+			at = at % raw.size & ~7U;
+			memcpy(raw.data + at, &value, 4);
+		}
+	}
+}
+
+static void scribble_producer(int fd)
+{
+	scribble(fd, WRITE);
+}
+
+static void scribble_consumer(int fd)
+{
+	scribble(fd, READ);
+}
+
+static bool is_inside(const struct ipcdev_ring *ring, const void *record,
+		      size_t len)
+{
+	const unsigned char *data = record;
+
+	return data >= ring->data + HEAD && len <= ring->record_max &&
+	       data + len <= ring->data + 2 * ring->size &&
+	       (uintptr_t)data % IPCDEV_RING_ALIGN == 0;
+}
+
+/* Of a call that waits, and of one that does not. */
+static bool is_error(void)
+{
+	return errno == EBADMSG || errno == EAGAIN || errno == ETIMEDOUT ||
+	       errno == EMSGSIZE;
+}
+
+static void consume_hostile(struct ipcdev_ring *in, uint32_t *seed)
+{
+	unsigned char data[PAGE + 16];
+	const unsigned char *record;
+	uint32_t sum = 0;
+	size_t len, size;
+	ssize_t got;
+
+	switch (draw(seed) % 4) {
+	case 0:
+		record = ipcdev_ring_peek(in, &len);
+		CHECK(record ? is_inside(in, record, len) : is_error());
+		for (size_t i = 0; record && i < len; i++)
+			sum += record[i];
+		__asm__ volatile("" : : "r"(sum));
+		if (draw(seed) % 2)
+			ipcdev_ring_consume(in);
+		else
+			ipcdev_ring_release(in);
+		break;
+	case 1:
+		CHECK(!ipcdev_ring_wait(in, 0, &past) || is_error());
+		break;
+	default:
+		size = draw(seed) % PAGE;
+		memset(data + size, 0x5a, 16);
+		got = draw(seed) % 2 ? ipcdev_ring_pop(in, data, size) :
+			ipcdev_ring_recv(in, data, size, &past);
+		CHECK(got < 0 ? is_error() : got <= (ssize_t)size);
+		for (int i = 0; i < 16; i++)
+			CHECK(data[size + i] == 0x5a);
+	}
+}
+
+static void produce_hostile(struct ipcdev_ring *out, uint32_t *seed)
+{
+	size_t len = draw(seed) % (out->record_max + 2);
+	unsigned char data[PAGE];
+	void *room;
+
+	switch (draw(seed) % 4) {
+	case 0:
+		room = ipcdev_ring_reserve(out, len);
+		CHECK(room ? is_inside(out, room, len) : is_error());
+		if (!room)
+			break;
+		memset(room, 1, len);
+		ipcdev_ring_append(out, len);
+		if (draw(seed) % 2)
+			ipcdev_ring_flush(out);
+		break;
+	case 1:
+		CHECK(!ipcdev_ring_wait(out, len, &past) || is_error());
+		break;
+	case 2:
+		CHECK(!ipcdev_ring_push(out, data, len) || is_error());
+		break;
+	default:
+		CHECK(!ipcdev_ring_send(out, data, len, &past) || is_error());
+	}
+}
+
+/* The other side may do what it likes, and nothing is touched beyond the ring. */
+void test_ring_hostile(void)
+{
+	struct ipcdev_ring in, out;
+	int from, to, moved, good = 0;
+	uint32_t seed = 3;
+	pid_t pids[2];
+
+	from = make_ring(0);
+	to = make_ring(0);
+	pids[0] = start(scribble_producer, from);
+	pids[1] = start(scribble_consumer, to);
+	take(&in, from, READ);
+	take(&out, to, WRITE);
+	CHECK(!ipcdev_wait_peer(in.fd, late()));
+	CHECK(!ipcdev_wait_peer(out.fd, late()));
+	ipcdev_ring_set_spin(&in, 10);
+	ipcdev_ring_set_spin(&out, 10);
+	for (int i = 0; i < 30000 && passed; i++) {
+		uint32_t before[] = { in.index, out.index };
+
+		consume_hostile(&in, &seed);
+		produce_hostile(&out, &seed);
+		if (draw(&seed) % 16 == 0)
+			CHECK(!ipcdev_ring_exchange(&out, &in, &past) ||
+			      is_error());
+		moved = (in.index != before[0]) + (out.index != before[1]);
+		good += moved;
+		/* Until they have thought of something else. */
+		if (!moved)
+			sched_yield();
+	}
+	/* Or it was no test of what comes behind the checks. */
+	CHECK(good > 300);
+	printf("# %d steps with hostile sides\n", good);
+	slay(pids[0]);
+	slay(pids[1]);
+	CHECK(ipcdev_ring_push(&out, "x", 1) &&
+	      (errno == EPIPE || errno == EBADMSG));
+	close_pair(&out, &in);
+	close(from);
+	close(to);
+}
