@@ -32,6 +32,15 @@ extern bool passed;
 /* ioctl.c: how many ioctls this process has made on a descriptor. */
 unsigned int ioctls_on(int fd);
 
+/* connection.c */
+void test_listen(void);
+void test_connect(void);
+void test_accept_refuses(void);
+void test_accept_gives(void);
+void test_accept_nonsense(void);
+void test_accept_limits(void);
+void test_connection_death(void);
+
 /* ring.c */
 void test_ring_create(void);
 void test_ring_records(void);
