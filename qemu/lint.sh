@@ -83,7 +83,7 @@ user_space()
 cplusplus()
 {
 	local flags=(-std=c++11 -Wall -Wextra -Werror -Iuapi -Iuserspace/lib)
-	printf '%s\n' '#include <ipcdev_service.h>' '#include <ipcdev_connection.h>' \
+	printf '%s\n' '#include <ipcdev_service.h>' '#include <ipcdev_frames.h>' \
 		'struct number { uint64_t value; };' \
 		'IPCDEV_OPERATION(twice, 1, struct number, struct number);' \
 		'int f(number *n) { return twice(0, n, n, NULL); }' \

@@ -8,8 +8,8 @@
  *
  * Unless a function says otherwise, it returns 0 or a new descriptor, and on
  * failure -1 with errno set. The library keeps no state: every function may be
- * called from any thread, and none but those of a server allocates memory,
- * starts a thread or deals with signals.
+ * called from any thread. Only those of a server start threads or deal with
+ * signals, and only these and those of a pool of frames allocate memory.
  */
 #ifndef _IPCDEV_H
 #define _IPCDEV_H

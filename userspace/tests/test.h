@@ -29,6 +29,14 @@ extern bool passed;
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))
 #define NO_MAP(call, error) CHECK(!(call) && errno == (error))
 
+/* frames.c */
+void test_frames_create(void);
+void test_frames_lend(void);
+void test_frames_write(void);
+void test_frames_death(void);
+void test_frames_nonsense(void);
+void test_frames_view(void);
+
 /* ioctl.c: how many ioctls this process has made on a descriptor. */
 unsigned int ioctls_on(int fd);
 
