@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A log collector: each client has a ring of its own, and so writes its lines without
+ * system calls and without waiting for any other. One thread receives from all of them
+ * through epoll. A ring that has nothing to say costs it nothing: it is only looked at
+ * when epoll names it, however many there are.
+ *
+ * The lines are made in place, in the ring's own memory.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ipcdev_connection.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CLIENTS		32
+#define CHATTY		4	/* of them; the others say two lines and wait */
+#define LINES		5000	/* of a chatty one */
+#define LINE_MAX	100
+
+static char name[64];
+static unsigned long received, looks;
+
+/* Writes a line where it will be read, and lets it be seen. */
+static void say(struct ipcdev_ring *ring, int client, int line)
+{
+	char *room;
+
+	while (!(room = ipcdev_ring_reserve(ring, LINE_MAX))) {
+		if (errno != EAGAIN || ipcdev_ring_wait(ring, LINE_MAX, NULL))
+			err(1, "wait for room");
+	}
+	ipcdev_ring_commit(ring, snprintf(room, LINE_MAX,
+					  "client %d: line %d", client, line));
+}
+
+static void log_lines(int client)
+{
+	struct ipcdev_connection collector;
+	int service, lines = client < CHATTY ? LINES : 1;
+	char byte;
+
+	service = ipcdev_open(name, O_WRONLY);
+	if (service < 0 || ipcdev_connect(&collector, service, 0, NULL))
+		err(1, "connect");
+	for (int line = 0; line < lines; line++)
+		say(&collector.out, client, line);
+	/* The collector says when all have been heard: then one more, and goodbye. */
+	if (ipcdev_recv(&collector, &byte, 1, NULL) != 1)
+		err(1, "wait for the collector");
+	say(&collector.out, client, lines);
+	ipcdev_disconnect(&collector);
+	_exit(0);
+}
+
+/* Receives what is there; whether there will be more. */
+static int collect(struct ipcdev_ring *ring)
+{
+	const char *line;
+	size_t len;
+	int client, number;
+	char text[LINE_MAX + 1];
+
+	looks++;
+	while ((line = ipcdev_ring_peek(ring, &len))) {
+		/* In place the client could still change it. */
+		if (len > LINE_MAX)
+			errx(1, "a line of %zu bytes", len);
+		memcpy(text, line, len);
+		text[len] = '\0';
+		ipcdev_ring_release(ring);
+		if (sscanf(text, "client %d: line %d", &client, &number) != 2)
+			errx(1, "not a line: %s", text);
+		received++;
+	}
+	if (errno != EAGAIN && errno != EPIPE)
+		err(1, "receive");
+	return errno == EAGAIN;
+}
+
+/* Waits for rings that have something, until as many lines have come. */
+static int wait_and_collect(int epoll, unsigned long until)
+{
+	struct epoll_event events[16];
+	struct ipcdev_connection *client;
+	int left = 0, count;
+
+	while (received < until) {
+		count = epoll_wait(epoll, events, 16, -1);
+		if (count < 0)
+			err(1, "epoll_wait");
+		for (int i = 0; i < count; i++) {
+			client = events[i].data.ptr;
+			if (collect(&client->in))
+				continue;
+			ipcdev_disconnect(client);
+			left++;
+		}
+	}
+	return left;
+}
+
+int main(void)
+{
+	struct ipcdev_connection clients[CLIENTS];
+	const unsigned long lines = CHATTY * LINES + CLIENTS - CHATTY;
+	int service, epoll = epoll_create1(EPOLL_CLOEXEC), status, failed = 0;
+
+	snprintf(name, sizeof(name), "/dev/ipc/log.%d", getpid());
+	service = ipcdev_listen(name, 0600, 0);
+	if (service < 0 || epoll < 0)
+		err(1, "%s", name);
+	for (int i = 0; i < CLIENTS; i++) {
+		switch (fork()) {
+		case -1:
+			err(1, "fork");
+		case 0:
+			close(service);
+			log_lines(i);
+		}
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		struct epoll_event event = {
+			.events = EPOLLIN | EPOLLET,
+			.data.ptr = &clients[i],
+		};
+
+		if (ipcdev_accept(&clients[i], service, NULL, NULL))
+			err(1, "accept");
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, clients[i].in.fd, &event))
+			err(1, "epoll_ctl");
+	}
+	wait_and_collect(epoll, lines);
+	for (int i = 0; i < CLIENTS; i++)
+		if (ipcdev_send(&clients[i], "", 1, NULL))
+			err(1, "send");
+	wait_and_collect(epoll, lines + CLIENTS);
+	while (wait(&status) > 0)
+		failed |= status;
+	close(service);
+	printf("%lu lines of %d clients, in %lu looks at their rings\n", received,
+	       CLIENTS, looks);
+	return failed || received != lines + CLIENTS;
+}
