@@ -8,11 +8,13 @@
 tests="usage mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
 watch_buffer call call_fails serve serve_gone serve_queue serve_end topic slow_subscriber \
+ring ring_sides \
 top info stat \
 quiet_stat other_user terminal examples"
 
 q=test-queue-$$
 b=test-buffer-$$
+r=test-ring-$$
 pty=$(dirname "$(readlink -f "$0")")/pty
 tmp=$(mktemp -d)
 chmod 755 "$tmp"
@@ -156,7 +158,7 @@ test_usage()
 	expect ok ipcdevctl --version
 	expect ok ipcdevctl --help
 	commands=$(printf '%s\n' "$out" | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	same "$(echo "$commands" | wc -l)" 16
+	same "$(echo "$commands" | wc -l)" 18
 	for command in $commands; do
 		expect ok ipcdevctl "$command" --help
 		like "$out" "usage: ipcdevctl $command *"
@@ -166,11 +168,12 @@ test_usage()
 	expect ok ipcdevctl ls -h
 	expect usage ipcdevctl ls -Z
 	like "$err" "*-Z*"
-	for command in stat create rm send recv peek dump watch call serve pub sub; do
+	for command in stat create rm send recv peek dump watch call serve pub sub \
+		push pop; do
 		expect usage ipcdevctl "$command"
 	done
 	for command in ls top info "recv a" "peek a" "dump a" "watch a" "mount a" \
-		"call a b" "serve -e cat a" "sub a"; do
+		"call a b" "serve -e cat a" "sub a" "pop a"; do
 		# shellcheck disable=SC2086 # words
 		expect usage ipcdevctl $command too many
 	done
@@ -198,6 +201,12 @@ test_usage()
 	expect usage ipcdevctl sub --count 0 q
 	expect usage ipcdevctl create queue --history 1 q
 	expect usage ipcdevctl create buffer -s 1K --broadcast b
+	expect usage ipcdevctl create buffer -s 1K --takeover b
+	expect usage ipcdevctl create ring -s 1K --depth 1 r
+	expect usage ipcdevctl create ring -s 1K --persistent r
+	expect usage ipcdevctl push --raw r x
+	expect usage ipcdevctl push --timeout x r
+	expect usage ipcdevctl pop --count 0 r
 }
 
 test_mount()
@@ -974,6 +983,107 @@ test_slow_subscriber()
 	done
 }
 
+# A ring that shells push to and pop from, one after the other.
+test_ring()
+{
+	expect ok ipcdevctl create ring "$r" -s 1K -p --takeover -m 622
+	same "$(stat -c %a "/dev/ipc/$r")" 622
+	expect timeout ipcdevctl pop -T 10ms "$r"
+	like "$err" '*timed out*'
+	expect ok ipcdevctl push "$r" one 'two words' ''
+	expect ok ipcdevctl stat -j "$r"
+	for pair in type:'"ring"' size:4096 queued_bytes:48 takeover:true \
+		readers:0 writers:0 recv_waits:1; do
+		has "$out" "${pair%%:*}" "${pair#*:}"
+	done
+	expect ok ipcdevctl ls
+	like "$out" "*ring*root*48/4K*po*/$r"
+	expect ok ipcdevctl top -n 1 -d 10ms
+	like "$out" "*ring*48/4K*/$r"
+	expect ok ipcdevctl pop "$r"
+	same "$out" one
+	expect ok ipcdevctl pop --json "$r"
+	valid_json "$out"
+	has "$out" len 9
+	has "$out" data '"two words"'
+	printf 'a\nb' | ipcdevctl push -r "$r" || complain "cannot push raw"
+	printf 'c\nd\n' | ipcdevctl push "$r" || complain "cannot push lines"
+	expect ok ipcdevctl pop -n 2 "$r"
+	like "$out" "*a
+b"
+	expect ok ipcdevctl pop --raw -n 2 "$r"
+	same "$out" cd
+	# A persistent one knows no last producer.
+	expect timeout ipcdevctl pop -f -T 10ms "$r"
+
+	# Larger than a record may be; and more than there is room for.
+	head -c 2048 /dev/zero > "$tmp/most"
+	head -c 2049 /dev/zero > "$tmp/more"
+	ipcdevctl push -r "$r" < "$tmp/most" || complain "cannot push half a ring"
+	expect failed ipcdevctl push -r "$r" < "$tmp/more"
+	like "$err" '*half the ring*'
+	expect timeout ipcdevctl push -r -T 10ms "$r" < "$tmp/most"
+	expect ok ipcdevctl pop --raw "$r"
+	expect failed su -s /bin/sh nobody -c "ipcdevctl pop $r"
+	like "$err" '*denied*'
+	expect ok su -s /bin/sh nobody -c "ipcdevctl push $r hi"
+	expect ok ipcdevctl rm "$r"
+
+	expect ok ipcdevctl create queue -p "$q"
+	for command in push pop; do
+		expect failed ipcdevctl "$command" "$q"
+		like "$err" '*not a ring*'
+		expect failed ipcdevctl "$command" "$r"
+		like "$err" '*no such name*'
+	done
+	expect ok ipcdevctl rm "$q"
+}
+
+# Each side at a time, and each once, unless it may be taken over.
+test_ring_sides()
+{
+	ipcdevctl create ring -s 4K "$r" -- sleep 100 &
+	holder=$!
+	until_so ipcdevctl stat "$r"
+	expect timeout ipcdevctl push --wait -T 10ms "$r" lost
+	expect failed ipcdevctl push "$r" x
+	like "$err" '*--takeover*'
+	kill "$holder"
+	wait
+	until_so test ! -e "/dev/ipc/$r"
+
+	ipcdevctl create ring -s 4K --takeover "$r" -- sleep 100 &
+	holder=$!
+	until_so ipcdevctl stat "$r"
+	ipcdevctl pop -f "$r" > "$tmp/popped" &
+	popper=$!
+	until_so sh -c "ipcdevctl stat -j $r | grep -q '\"receivers\":1'"
+	expect failed ipcdevctl pop "$r"
+	like "$err" '*already*'
+	# It ends with the producer, whose lines come as they are.
+	i=0
+	while [ "$i" -lt 500 ]; do
+		i=$((i + 1))
+		echo "line $i"
+	done > "$tmp/lines"
+	expect ok ipcdevctl push --wait "$r" < "$tmp/lines"
+	wait "$popper" || complain "pop has failed"
+	cmp "$tmp/lines" "$tmp/popped" || complain "not what was pushed"
+	expect gone ipcdevctl pop "$r"
+	expect ok ipcdevctl pop -f "$r"
+	same "$out" ''
+	# What is pushed now is for another consumer, as far as there is room.
+	expect ok ipcdevctl push "$r" x
+	head -c 2048 /dev/zero > "$tmp/most"
+	expect ok ipcdevctl push -r "$r" < "$tmp/most"
+	expect gone ipcdevctl push -r "$r" < "$tmp/most"
+	expect ok ipcdevctl pop "$r"
+	same "$out" x
+	kill "$holder"
+	wait
+	until_so test ! -e "/dev/ipc/$r"
+}
+
 test_top()
 {
 	expect ok ipcdevctl top --count 1 --delay 10ms
@@ -1098,7 +1208,7 @@ test_examples()
 	run=$(dirname "$(readlink -f "$ipcdevctl")")/../libexec/ipcdev/examples/run.sh
 	[ -e "$run" ] || skip "no examples here"
 	"$run" | sed 's/^/# /' > "$tmp/out"
-	if grep '^# not ok' "$tmp/out" || ! grep -q '^# ok 8' "$tmp/out"; then
+	if grep '^# not ok' "$tmp/out" || ! grep -q '^# ok 12' "$tmp/out"; then
 		cat "$tmp/out"
 		complain "an example has failed"
 	fi
@@ -1123,7 +1233,7 @@ for test; do
 		echo "ok $number $test$reason"
 	else
 		ipcdevctl ls | sed 's/^/# left: /'
-		rm -f "/dev/ipc/$q" "/dev/ipc/$b"
+		rm -f "/dev/ipc/$q" "/dev/ipc/$b" "/dev/ipc/$r"
 		echo "not ok $number $test"
 		status=1
 	fi

@@ -14,7 +14,7 @@ _ipcdevctl_names()
 		return ;;
 	esac
 	for file in /dev/ipc/"$word"*; do
-		# A queue's name is a FIFO, a buffer's a regular file.
+		# A queue's name is a FIFO, a buffer's or a ring's a regular file.
 		[ "$type" = queue ] && [ ! -p "$file" ] && continue
 		[ "$type" = buffer ] && [ ! -f "$file" ] && continue
 		[ -e "$file" ] && COMPREPLY+=("${file##*/}")
@@ -57,13 +57,13 @@ _ipcdevctl()
 	done
 	case $command in
 	create) [ "$first" ] ||
-		mapfile -t COMPREPLY < <(compgen -W "queue buffer" -- "$word") ;;
+		mapfile -t COMPREPLY < <(compgen -W "queue buffer ring" -- "$word") ;;
 	mount)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	send | recv | peek | call | serve | pub | sub) [ "$first" ] || _ipcdevctl_names "$word" queue ;;
 	dump) [ "$first" ] || _ipcdevctl_names "$word" buffer ;;
-	watch) [ "$first" ] || _ipcdevctl_names "$word" any ;;
+	watch | push | pop) [ "$first" ] || _ipcdevctl_names "$word" any ;;
 	stat | rm) _ipcdevctl_names "$word" any ;;
 	esac
 }

@@ -57,9 +57,9 @@ struct command {
 };
 
 extern const struct command call_command, create_command, dump_command,
-	info_command, list_command, mount_command, peek_command, pub_command,
-	recv_command, rm_command, send_command, serve_command, stat_command,
-	sub_command, top_command, watch_command;
+	info_command, list_command, mount_command, peek_command, pop_command,
+	pub_command, push_command, recv_command, rm_command, send_command,
+	serve_command, stat_command, sub_command, top_command, watch_command;
 
 /* main.c */
 void print_help(const struct command *command, FILE *out);
@@ -146,6 +146,7 @@ bool parse_receive_option(const struct command *command, int key,
 int receive_all(int fd, const struct receiving *how);
 int inbox_init(struct inbox *inbox, int fd, const char *path);
 struct ipcdev_msg *inbox_empty(struct inbox *inbox);
+void print_payload(const char *data, size_t len, enum format format);
 void print_message(const struct inbox *inbox, enum format format, bool peeked);
 
 /* object.c */

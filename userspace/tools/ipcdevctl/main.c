@@ -20,6 +20,8 @@ static const struct command *const commands[] = {
 	&peek_command,
 	&pub_command,
 	&sub_command,
+	&push_command,
+	&pop_command,
 	&call_command,
 	&serve_command,
 	&dump_command,

@@ -219,20 +219,25 @@ static void print_json(const struct inbox *inbox, bool peeked)
 	json_end_line();
 }
 
+/* As it is, or as a line. */
+void print_payload(const char *data, size_t len, enum format format)
+{
+	if (format == FORMAT_RAW) {
+		fwrite(data, 1, len, stdout);
+		return;
+	}
+	print_safely(data, len, isatty(STDOUT_FILENO), true);
+	/* What echo(1) has sent brings its own. */
+	if (!len || data[len - 1] != '\n')
+		putchar('\n');
+}
+
 void print_message(const struct inbox *inbox, enum format format, bool peeked)
 {
-	size_t len = inbox->msg.len;
-
-	if (format == FORMAT_JSON) {
+	if (format == FORMAT_JSON)
 		print_json(inbox, peeked);
-	} else if (format == FORMAT_RAW) {
-		fwrite(inbox->data, 1, len, stdout);
-	} else {
-		print_safely(inbox->data, len, isatty(STDOUT_FILENO), true);
-		/* What echo(1) has sent brings its own. */
-		if (!len || inbox->data[len - 1] != '\n')
-			putchar('\n');
-	}
+	else
+		print_payload(inbox->data, inbox->msg.len, format);
 	fflush(stdout);
 }
 

@@ -2,6 +2,7 @@
 /* Names: the commands mount, create and rm, and what all do with names. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <ipcdev_ring.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -173,13 +174,26 @@ const struct command mount_command = {
 /* What the caller of create wants. */
 struct wish {
 	const char *path;
-	bool queue;
+	unsigned int type;
 	bool queue_only;	/* has asked for what only a queue has */
+	unsigned int ring_flags;
 	struct ipcdev_create_queue attr;
 	uint64_t size;
 	mode_t mode;
 	unsigned int publish;
 };
+
+static int create_object(const struct wish *wish)
+{
+	switch (wish->type) {
+	case IPCDEV_TYPE_QUEUE:
+		return ipcdev_queue_create(&wish->attr);
+	case IPCDEV_TYPE_RING:
+		return ipcdev_ring_create(wish->size, wish->attr.rights,
+					  wish->ring_flags);
+	}
+	return ipcdev_buffer_create(wish->size, wish->attr.rights, 0);
+}
 
 /* Makes an object with a name; its handle, or -1 once it was said why not. */
 static int make_object(const struct wish *wish)
@@ -190,8 +204,7 @@ static int make_object(const struct wish *wish)
 		fail_because(wish->path, NOT_MOUNTED);
 		return -1;
 	}
-	fd = wish->queue ? ipcdev_queue_create(&wish->attr) :
-			   ipcdev_buffer_create(wish->size, wish->attr.rights, 0);
+	fd = create_object(wish);
 	if (fd < 0) {
 		if (errno == EINVAL)
 			fail_because(wish->path, LIMITED);
@@ -216,7 +229,7 @@ int make_queue(const char *path, const struct ipcdev_create_queue *attr,
 {
 	struct wish wish = {
 		.path = path,
-		.queue = true,
+		.type = IPCDEV_TYPE_QUEUE,
 		.attr = *attr,
 		.mode = mode,
 		.publish = publish,
@@ -291,6 +304,38 @@ static int hold(int fd, const char *path, char **command)
 	return STATUS_OK;
 }
 
+static unsigned int parse_type(const struct command *command, const char *word)
+{
+	if (!strcmp(word, "queue"))
+		return IPCDEV_TYPE_QUEUE;
+	if (!strcmp(word, "buffer"))
+		return IPCDEV_TYPE_BUFFER;
+	if (!strcmp(word, "ring"))
+		return IPCDEV_TYPE_RING;
+	usage(command, "neither queue nor buffer nor ring", word);
+}
+
+/* What does not go together. */
+static void check_wish(const struct command *command, const struct wish *wish)
+{
+	bool queue = wish->type == IPCDEV_TYPE_QUEUE;
+	bool ring = wish->type == IPCDEV_TYPE_RING;
+
+	if (queue && wish->size)
+		usage(command, "--size is for buffers and rings", NULL);
+	if (!queue && wish->queue_only)
+		usage(command, "that option is for queues", NULL);
+	if (!ring && wish->ring_flags)
+		usage(command, "--takeover is for rings", NULL);
+	if (wish->attr.history && !(wish->attr.flags & IPCDEV_QUEUE_BROADCAST))
+		usage(command, "--history is for --broadcast", NULL);
+	if (!queue && !wish->size)
+		usage(command, ring ? "a ring needs a --size" :
+		      "a buffer needs a --size", NULL);
+	if (ring && wish->publish && !wish->ring_flags)
+		usage(command, "a persistent ring needs --takeover", NULL);
+}
+
 static int create_run(const struct command *self, int argc, char **argv)
 {
 	/*
@@ -318,21 +363,15 @@ static int create_run(const struct command *self, int argc, char **argv)
 		case 'p':
 			wish.publish |= IPCDEV_PUBLISH_PERSISTENT;
 			break;
+		case 'o':
+			wish.ring_flags |= IPCDEV_RING_TAKEOVER;
+			break;
 		}
 	}
 	expect_operands(self, argc, 2, -1);
 
-	wish.queue = !strcmp(argv[optind], "queue");
-	if (!wish.queue && strcmp(argv[optind], "buffer"))
-		usage(self, "neither queue nor buffer", argv[optind]);
-	if (wish.queue && wish.size)
-		usage(self, "--size is for buffers", NULL);
-	if (!wish.queue && wish.queue_only)
-		usage(self, "that option is for queues", NULL);
-	if (wish.attr.history && !(wish.attr.flags & IPCDEV_QUEUE_BROADCAST))
-		usage(self, "--history is for --broadcast", NULL);
-	if (!wish.queue && !wish.size)
-		usage(self, "a buffer needs a --size", NULL);
+	wish.type = parse_type(self, argv[optind]);
+	check_wish(self, &wish);
 	argv += optind + 1;
 	wish.path = name_path(*argv++);
 	if (*argv && wish.publish)
@@ -345,7 +384,8 @@ static int create_run(const struct command *self, int argc, char **argv)
 }
 
 static const struct option_info create_options[] = {
-	{ 's', "size", "SIZE", "buffer: how large (needed)" },
+	{ 's', "size", "SIZE", "buffer, ring: how large (needed)" },
+	{ 'o', "takeover", NULL, "ring: who has left may be succeeded" },
 	{ 'd', "depth", "N", "queue: messages that it holds at most (64)" },
 	{ 'M', "msg-max", "SIZE", "queue: largest message (8K)" },
 	{ 'b', "bytes", "SIZE", "queue: bytes of all its messages at most" },
@@ -362,8 +402,8 @@ static const struct option_info create_options[] = {
 
 const struct command create_command = {
 	.name = "create",
-	.args = "queue|buffer NAME [-- COMMAND [ARGUMENT...]]",
-	.summary = "make a queue or a buffer and give it a name",
+	.args = "queue|buffer|ring NAME [-- COMMAND [ARGUMENT...]]",
+	.summary = "make a queue, a buffer or a ring and give it a name",
 	.details =
 "It lives while COMMAND does, or without one until this is interrupted, unless\n"
 "it is persistent. SIZE takes K, M or G.",

@@ -48,6 +48,8 @@ const char *type_name(const struct ipcdev_stat *stat)
 		return "buffer";
 	case IPCDEV_TYPE_QUEUE:
 		return "queue";
+	case IPCDEV_TYPE_RING:
+		return "ring";
 	}
 	return "unknown";
 }
@@ -88,6 +90,7 @@ static const struct {
 	{ IPCDEV_STAT_TIME, "time" },
 	{ IPCDEV_STAT_SCHED, "sched" },
 	{ IPCDEV_STAT_BROADCAST, "broadcast" },
+	{ IPCDEV_STAT_TAKEOVER, "takeover" },
 };
 
 #define FLAGS (sizeof(flags) / sizeof(*flags))
@@ -103,8 +106,9 @@ static const struct number {
 #define AT(field) offsetof(struct ipcdev_stat, field)
 #define BUFFER IPCDEV_TYPE_BUFFER
 #define QUEUE IPCDEV_TYPE_QUEUE
-	{ "readers", "open files that may read", 0, false, AT(readers) },
-	{ "writers", "open files that may write", 0, false, AT(writers) },
+#define RING IPCDEV_TYPE_RING
+	{ "readers", "open files that may read; of a ring: consumers", 0, false, AT(readers) },
+	{ "writers", "open files that may write; of a ring: producers", 0, false, AT(writers) },
 	{ "eventfds", "attached eventfds", 0, false, AT(watches) },
 	{ "size", "bytes", BUFFER, true, AT(size) },
 	{ "queued", "messages in it", QUEUE, false, AT(queued) },
@@ -124,6 +128,12 @@ static const struct number {
 	{ "returned", "messages put back by receivers", QUEUE, true, AT(returned) },
 	{ "send_waits", "times that a sender slept", QUEUE, true, AT(send_waits) },
 	{ "recv_waits", "times that a receiver slept", QUEUE, true, AT(recv_waits) },
+	{ "size", "bytes of data", RING, true, AT(size) },
+	{ "queued_bytes", "bytes in use", RING, true, AT(queued_bytes) },
+	{ "receivers", "asleep for a record", RING, false, AT(receivers) },
+	{ "senders", "asleep for room", RING, false, AT(senders) },
+	{ "send_waits", "times that the producer slept", RING, true, AT(send_waits) },
+	{ "recv_waits", "times that the consumer slept", RING, true, AT(recv_waits) },
 	{ "wakeups", "sleepers woken", 0, true, AT(wakeups) },
 };
 
@@ -177,14 +187,21 @@ static void json_objects(const struct ipcdev_stat *stats, size_t count)
 	json_end_line();
 }
 
-/* How full a queue is; how large a buffer. */
+/* How full a queue or a ring is; how large a buffer. */
 static const char *contents(const struct ipcdev_stat *stat, char *buf,
 			    size_t size)
 {
-	if (stat->type == IPCDEV_TYPE_QUEUE)
+	char used[16];
+
+	if (stat->type == IPCDEV_TYPE_QUEUE) {
 		snprintf(buf, size, "%u/%u", stat->queued, stat->depth);
-	else
+	} else if (stat->type == IPCDEV_TYPE_RING) {
+		format_size(stat->queued_bytes, used, sizeof(used));
+		size -= snprintf(buf, size, "%s/", used);
+		format_size(stat->size, buf + strlen(buf), size);
+	} else {
 		format_size(stat->size, buf, size);
+	}
 	return buf;
 }
 
@@ -207,6 +224,8 @@ static const char *flag_letters(const struct ipcdev_stat *stat)
 		*end++ = 'r';
 	if (stat->flags & IPCDEV_STAT_BROADCAST)
 		*end++ = 'b';
+	if (stat->flags & IPCDEV_STAT_TAKEOVER)
+		*end++ = 'o';
 	if (end == letters)
 		*end++ = '-';
 	*end = '\0';
@@ -272,7 +291,7 @@ const struct command list_command = {
 	.args = "",
 	.summary = "list the live objects: yours, or as root everybody's",
 	.details = "FLAGS: p persistent, s sealed, d drops the oldest, c creds, t time,\n"
-"r real-time senders first, b broadcast.",
+"r real-time senders first, b broadcast, o may be taken over.",
 	.options = json_options,
 	.run = list_run,
 };
