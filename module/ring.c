@@ -480,12 +480,24 @@ static u32 ring_used(struct ipcdev_ring *ring)
 	return READ_ONCE(*ring->producer.index) - READ_ONCE(*ring->consumer.index);
 }
 
+/* What the two sides may wait for, and is there. */
+static __poll_t ring_ready(struct ipcdev_ring *ring)
+{
+	const u32 record_max = sizeof(struct ipcdev_ring_record) + ring->size / 2;
+	u32 used = ring_used(ring);
+	__poll_t mask = 0;
+
+	if (used)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (used <= ring->size - record_max)
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	return mask;
+}
+
 static __poll_t ring_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
-	const u32 record_max = sizeof(struct ipcdev_ring_record) + to_ring(obj)->size / 2;
 	struct ipcdev_ring *ring = to_ring(obj);
 	__poll_t mask = ipcdev_poll_peers(obj);
-	u32 used;
 
 	if (h && !unwatched(obj)) {
 		if (h->rights & IPCDEV_RIGHT_READ)
@@ -495,12 +507,7 @@ static __poll_t ring_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
 		/* As in wait_for(). */
 		smp_mb();
 	}
-	used = ring_used(ring);
-	if (used)
-		mask |= EPOLLIN | EPOLLRDNORM;
-	if (used <= ring->size - record_max)
-		mask |= EPOLLOUT | EPOLLWRNORM;
-	return mask;
+	return mask | ring_ready(ring);
 }
 
 /* A side can be taken once at a time, and only if it may, again. */
@@ -544,6 +551,20 @@ static void ring_peers_changed(struct ipcdev_object *obj)
 
 	say_gone(ring, &ring->consumer, &ring->producer, ipcdev_readers_gone(obj));
 	say_gone(ring, &ring->producer, &ring->consumer, ipcdev_writers_gone(obj));
+}
+
+/*
+ * Who is killed between moving its index and telling of it has not told: that is done
+ * here. Most of those who wait are woken by its being gone as well; but nobody is missed
+ * in a ring that persists, and not all who watch want to know of an end.
+ */
+static void ring_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
+{
+	__poll_t wanted = h->role == IPCDEV_RIGHT_READ ? EPOLLOUT : EPOLLIN;
+	struct ipcdev_ring *ring = to_ring(obj);
+
+	if (h->role && (READ_ONCE(obj->persistent) || (ring_ready(ring) & wanted)))
+		signal_side(ring, other_side(ring, h->role));
 }
 
 static void ring_free(struct ipcdev_object *obj)
@@ -602,6 +623,7 @@ static const struct ipcdev_object_ops ring_ops = {
 	.end_fops = &ring_end_fops,
 	.ioctl = ring_ioctl,
 	.joined = ring_joined,
+	.released = ring_released,
 	.poll = ring_poll,
 	.peers_changed = ring_peers_changed,
 	.free = ring_free,

@@ -617,6 +617,7 @@ static const struct {
 	{ "ring_stream", test_ring_stream },
 	{ "ring_exchange", test_ring_exchange },
 	{ "ring_death", test_ring_death },
+	{ "ring_persists", test_ring_persists },
 	{ "ring_poll", test_ring_poll },
 	{ "ring_edges", test_ring_edges },
 	{ "ring_eventfd", test_ring_eventfd },

@@ -814,6 +814,64 @@ void test_ring_death(void)
 	close(fd);
 }
 
+/* Has a record ready, and tells nobody. */
+static void move_and_die(int fd)
+{
+	struct raw raw;
+
+	take_raw(&raw, fd, WRITE);
+	__atomic_store_n(raw.own, *raw.own + HEAD, __ATOMIC_RELEASE);
+	raise(SIGKILL);
+}
+
+static void move_and_die_when_asleep(int fd)
+{
+	until_asleep(fd, READ);
+	move_and_die(fd);
+}
+
+/* That a side has gone from a ring that persists is not told, but what it did is. */
+void test_ring_persists(void)
+{
+	static const char *const name = "/dev/ipc/libipcdev-ring";
+	struct pollfd poll_fd = { .fd = eventfd(0, 0), .events = POLLIN };
+	int fd = make_ring(IPCDEV_RING_TAKEOVER), status;
+	struct ipcdev_ring in;
+	eventfd_t times;
+	pid_t pid;
+
+	CHECK(!ipcdev_publish(fd, name, 0600, IPCDEV_PUBLISH_PERSISTENT));
+	pid = start(move_and_die_when_asleep, fd);
+	take(&in, fd, READ);
+	ipcdev_ring_set_spin(&in, 0);
+	CHECK(!ipcdev_ring_wait(&in, 0, late()));
+	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
+	FAILS(ipcdev_ring_pop(&in, NULL, 0), EAGAIN);
+
+	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
+	pid = start(move_and_die, fd);
+	CHECK(poll(&poll_fd, 1, 60000) == 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
+	ipcdev_ring_close(&in);
+	close(fd);
+	CHECK(!unlink(name));
+
+	/* Nor is it told to who has asked for records alone. */
+	fd = make_ring(0);
+	take(&in, fd, READ);
+	CHECK(eventfd_read(poll_fd.fd, &times) == 0);
+	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
+	pid = start(move_and_die, fd);
+	CHECK(poll(&poll_fd, 1, 60000) == 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
+	ipcdev_ring_close(&in);
+	close(poll_fd.fd);
+	close(fd);
+}
+
 static int poll_now(const struct ipcdev_ring *ring, short events)
 {
 	struct pollfd poll_fd = { .fd = ring->fd, .events = events };

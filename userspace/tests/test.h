@@ -59,6 +59,7 @@ void test_ring_wait(void);
 void test_ring_stream(void);
 void test_ring_exchange(void);
 void test_ring_death(void);
+void test_ring_persists(void);
 void test_ring_poll(void);
 void test_ring_edges(void);
 void test_ring_eventfd(void);
