@@ -555,16 +555,23 @@ static void ring_peers_changed(struct ipcdev_object *obj)
 
 /*
  * Who is killed between moving its index and telling of it has not told: that is done
- * here. Most of those who wait are woken by its being gone as well; but nobody is missed
- * in a ring that persists, and not all who watch want to know of an end.
+ * here. Who sleeps is woken by its being gone as well, and looks again; but nobody is
+ * missed in a ring that persists, and not all who watch want to know of an end.
  */
 static void ring_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	__poll_t wanted = h->role == IPCDEV_RIGHT_READ ? EPOLLOUT : EPOLLIN;
 	struct ipcdev_ring *ring = to_ring(obj);
+	struct ipcdev_side *other;
 
-	if (h->role && (READ_ONCE(obj->persistent) || (ring_ready(ring) & wanted)))
-		signal_side(ring, other_side(ring, h->role));
+	if (!h->role)
+		return;
+	other = other_side(ring, h->role);
+	if (READ_ONCE(obj->persistent))
+		signal_side(ring, other);
+	else if ((READ_ONCE(other->words->state) & IPCDEV_RING_WATCHED) &&
+		 (ring_ready(ring) & wanted))
+		notify_side(ring, other);
 }
 
 static void ring_free(struct ipcdev_object *obj)
