@@ -26,17 +26,21 @@
 #define IPCDEV_IOV_MAX		1024	/* pieces that one payload is made of */
 #define IPCDEV_WATCHES_MAX	64	/* eventfds attached to one object */
 #define IPCDEV_NAME_MAX		256	/* bytes of a name, its final NUL too */
+#define IPCDEV_BACKEND_NAME_MAX	64	/* bytes of a back end's name, its NUL too */
+#define IPCDEV_HISTOGRAM	32	/* classes in a histogram of times */
 
 /**
  * enum ipcdev_type - what an object is
  * @IPCDEV_TYPE_BUFFER: shared memory
  * @IPCDEV_TYPE_QUEUE: message queue
  * @IPCDEV_TYPE_RING: records from one producer to one consumer
+ * @IPCDEV_TYPE_ENGINE: requests, and a ring of their completions
  */
 enum ipcdev_type {
 	IPCDEV_TYPE_BUFFER	= 1,
 	IPCDEV_TYPE_QUEUE	= 2,
 	IPCDEV_TYPE_RING	= 3,
+	IPCDEV_TYPE_ENGINE	= 4,
 };
 
 /*
@@ -728,6 +732,263 @@ struct ipcdev_ring_record {
 	__u32 reserved;
 };
 
+/**
+ * struct ipcdev_create_engine - make an engine
+ * @flags: IPCDEV_RING_TAKEOVER: its consumer's end may be taken again once left
+ * @rights: IPCDEV_RIGHT_* of the handle that is returned; 0 for all
+ * @depth: requests that it takes at most, from their submission until their
+ *	completions have been reaped; 0 for 64
+ * @reserved: zero
+ * @backend: what shall carry out the requests, as &IPCDEV_IOC_ENGINES names it; or
+ *	its kind, the part before the dash, if there is only one of that kind
+ *	(ENOTUNIQ). Empty for "soft", which is always there. ENODEV if there is none
+ *	of that name; without a NUL, EINVAL
+ *
+ * &IPCDEV_IOC_CREATE_ENGINE, on the device; returns the handle's descriptor. All
+ * memory that its requests need is there and charged when the call returns. EINVAL if
+ * @depth is more than the module or the back end allows.
+ *
+ * An engine takes requests from whoever holds a handle with IPCDEV_RIGHT_WRITE, and
+ * carries them out while the caller goes on. It is a ring, too, of which the kernel is
+ * the producer: for each request, a &struct ipcdev_completion is put there in the
+ * interrupt that ends it. A handle with IPCDEV_RIGHT_READ becomes its consumer with
+ * &IPCDEV_IOC_RING_TAKE; all that is said of a ring's consumer holds here. Nobody
+ * becomes the producer (EBUSY).
+ *
+ * When the back end's device goes away, what is in flight fails with ENODEV, and the
+ * producer has left. When the last handle is closed, the requests that are in flight
+ * are cancelled; that waits, for a bounded time, until no device touches their memory.
+ */
+struct ipcdev_create_engine {
+	__u32 flags;
+	__u32 rights;
+	__u32 depth;
+	__u32 reserved;
+	char backend[IPCDEV_BACKEND_NAME_MAX];
+};
+
+/**
+ * enum ipcdev_op - what a request asks for
+ * @IPCDEV_OP_NOP: nothing but the completion
+ * @IPCDEV_OP_TIMER: a completion after a time, or at one, or again and again
+ * @IPCDEV_OP_COPY: copy from one slice to another
+ * @IPCDEV_OP_FILL: set the bytes of a slice
+ * @IPCDEV_OP_CRC32: the checksum of a slice
+ * @IPCDEV_OP_FACTORIAL: the factorial of a number, modulo 2^32; QEMU's "edu" device
+ */
+enum ipcdev_op {
+	IPCDEV_OP_NOP		= 1,
+	IPCDEV_OP_TIMER		= 2,
+	IPCDEV_OP_COPY		= 3,
+	IPCDEV_OP_FILL		= 4,
+	IPCDEV_OP_CRC32		= 5,
+	IPCDEV_OP_FACTORIAL	= 6,
+};
+
+/**
+ * struct ipcdev_backend_info - what can carry out requests
+ * @name: for &struct ipcdev_create_engine
+ * @operations: bit n is set if it knows the operation n of enum ipcdev_op
+ * @depth_max: the greatest depth of its engines
+ * @length_max: the most bytes of a slice
+ * @period_min: the shortest period of a TIMER, in nanoseconds; 0 without TIMER
+ * @engines: engines that are made for it now
+ * @reserved: zero
+ */
+struct ipcdev_backend_info {
+	char name[IPCDEV_BACKEND_NAME_MAX];
+	__u32 operations;
+	__u32 depth_max;
+	__aligned_u64 length_max;
+	__aligned_u64 period_min;
+	__u32 engines;
+	__u32 reserved;
+};
+
+/**
+ * struct ipcdev_engines - what back ends there are
+ * @skip: how many of the first to leave out
+ * @count: entries that fit at @infos
+ * @infos: where to put an array of struct ipcdev_backend_info
+ * @info_size: the size of one entry in bytes, as the caller knows it
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_ENGINES, on the device; returns the entries written, in order of their
+ * arrival, 0 at the end. A device that is gone is not among them.
+ */
+struct ipcdev_engines {
+	__u32 skip;
+	__u32 count;
+	__aligned_u64 infos;
+	__u32 info_size;
+	__u32 reserved;
+};
+
+/* Flags of a request. */
+#define IPCDEV_REQUEST_EVENTFD	0x1	/* signal an eventfd with each completion */
+#define IPCDEV_REQUEST_ABSOLUTE	0x2	/* TIMER: value is a time */
+
+/**
+ * struct ipcdev_request - something for an engine to do
+ * @op: enum ipcdev_op; EOPNOTSUPP if the back end does not know it
+ * @flags: IPCDEV_REQUEST_*
+ * @user_data: 64 bits of the caller's choice
+ * @src: COPY and CRC32: what is read, through a handle with IPCDEV_RIGHT_READ (EBADF);
+ *	else zero
+ * @dst: COPY and FILL: what is written, through a handle with IPCDEV_RIGHT_WRITE
+ *	(EBADF) of a buffer that is not sealed (EPERM, EBUSY while it is being sealed),
+ *	and that cannot be sealed until the request has ended; else zero
+ * @value: TIMER: nanoseconds from now until it ends, or with IPCDEV_REQUEST_ABSOLUTE
+ *	the time of CLOCK_MONOTONIC at which it does. FILL: the byte, 0 to 255.
+ *	FACTORIAL: the number, less than 2^32. Else zero
+ * @period_ns: TIMER: after @value, again after each such period until it is cancelled;
+ *	0 for once. EINVAL below the module's timer_period_min_ns, EDQUOT if the user's
+ *	timers would come more often than timer_rate_max times a second in all
+ * @eventfd: with IPCDEV_REQUEST_EVENTFD: gains 1 with each completion, after it can be
+ *	seen; else zero
+ * @reserved: zero
+ *
+ * The slices of a COPY have the same length and do not overlap. @buffer_id of a slice
+ * is zero. The buffers, and the eventfd, live at least until the request has ended.
+ */
+struct ipcdev_request {
+	__u32 op;
+	__u32 flags;
+	__aligned_u64 user_data;
+	struct ipcdev_slice src;
+	struct ipcdev_slice dst;
+	__aligned_u64 value;
+	__aligned_u64 period_ns;
+	__s32 eventfd;
+	__u32 reserved;
+};
+
+#define IPCDEV_REQUEST_SIZE_VER0	104
+
+/**
+ * struct ipcdev_submit - hand over requests
+ * @flags: IPCDEV_NONBLOCK or one of IPCDEV_DEADLINE_*
+ * @count: how many requests lie at @requests
+ * @deadline_ns: when to give up
+ * @requests: array of requests, each @request_size bytes
+ * @request_size: the size of struct ipcdev_request as the caller knows it
+ * @reserved: zero
+ *
+ * &IPCDEV_IOC_SUBMIT, on an engine's handle with IPCDEV_RIGHT_WRITE; returns how many
+ * were submitted, in their order, and an error only if none was. Sleeps while the
+ * engine is full, which only ends when its consumer reaps (EAGAIN if it must not);
+ * EPIPE if that has left for good, EBADMSG if what it says it has reaped cannot be
+ * true, ENODEV once the back end's device is gone.
+ */
+struct ipcdev_submit {
+	__u32 flags;
+	__u32 count;
+	__aligned_u64 deadline_ns;
+	__aligned_u64 requests;
+	__u32 request_size;
+	__u32 reserved;
+};
+
+/* Flags of a completion. */
+#define IPCDEV_COMPLETION_MORE	0x1	/* the request goes on: a TIMER with a period */
+
+/**
+ * struct ipcdev_completion - the record of a request that has ended
+ * @user_data: the request's
+ * @result: COPY and FILL: bytes; CRC32: the checksum, that of zlib's crc32();
+ *	FACTORIAL: the factorial; NOP and TIMER: 0. An errno below zero if it failed:
+ *	ECANCELED, ENODEV (the device is gone), ETIMEDOUT (it does not answer), EIO
+ * @time_ns: CLOCK_MONOTONIC of the interrupt, as the time namespace of the engine's
+ *	creator shows it
+ * @op: the request's
+ * @flags: IPCDEV_COMPLETION_*
+ * @missed: TIMER with a period: how many periods have passed without a record since
+ *	its last one, because that had not been reaped, or the timer came too late
+ * @reserved: zero
+ *
+ * With the &struct ipcdev_ring_record before it, it has 64 bytes. A TIMER with a period
+ * has at most one record in the ring that says IPCDEV_COMPLETION_MORE; when it is
+ * cancelled another one ends it.
+ */
+struct ipcdev_completion {
+	__aligned_u64 user_data;
+	__s64 result;
+	__aligned_u64 time_ns;
+	__u32 op;
+	__u32 flags;
+	__aligned_u64 missed;
+	__aligned_u64 reserved[2];
+};
+
+#define IPCDEV_CANCEL_ALL	0x1	/* not only the first of them */
+#define IPCDEV_CANCEL_ANY	0x2	/* whatever their user_data, which is zero here */
+
+/**
+ * struct ipcdev_cancel - no longer want what was requested
+ * @flags: IPCDEV_CANCEL_*
+ * @reserved: zero
+ * @user_data: of the requests
+ *
+ * &IPCDEV_IOC_CANCEL, on an engine's handle with IPCDEV_RIGHT_WRITE: of the requests in
+ * flight with that user_data, the one that was submitted first, or all of them, are
+ * asked to end. Returns how many were; ENOENT if there are none. Each has its
+ * completion all the same, with ECANCELED if it was not too late.
+ */
+struct ipcdev_cancel {
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 user_data;
+};
+
+#define IPCDEV_ENGINE_GONE	0x1	/* the back end's device is gone */
+
+/* The histograms of &struct ipcdev_engine_stat. */
+#define IPCDEV_LATENCY_INTERRUPT 0	/* from the submission to the interrupt */
+#define IPCDEV_LATENCY_WAKEUP	1	/* from there until a sleeper runs */
+#define IPCDEV_LATENCY_REAPED	2	/* from there until it comes back having reaped */
+#define IPCDEV_LATENCIES	3
+
+/**
+ * struct ipcdev_engine_stat - what an engine has done
+ * @backend: the name of its back end
+ * @operations: bit n is set if it knows the operation n
+ * @flags: IPCDEV_ENGINE_*
+ * @depth: requests that it takes
+ * @inflight: requests in flight
+ * @unreaped: completions that its consumer has not reaped, as far as what that says
+ *	can be true
+ * @reserved: zero
+ * @submitted: requests
+ * @completed: requests that have ended
+ * @failed: of these, with an errno other than ECANCELED
+ * @cancelled: of these, with ECANCELED
+ * @records: completions, those of periods among them
+ * @missed: periods without a completion of their own
+ * @latency: how often a time was 2^n nanoseconds or more, and less than 2^(n+1); the
+ *	last for all that were longer
+ *
+ * &IPCDEV_IOC_ENGINE_STAT, on an engine's handle or end. All fields are results. The
+ * first latency is that of every request, for a TIMER from when it was due. The other
+ * two are those of sleeps in &IPCDEV_IOC_RING_WAIT that a completion has ended: until
+ * the sleeper ran, and from there until the next such call, if it had reaped by then.
+ */
+struct ipcdev_engine_stat {
+	char backend[IPCDEV_BACKEND_NAME_MAX];
+	__u32 operations;
+	__u32 flags;
+	__u32 depth;
+	__u32 inflight;
+	__u32 unreaped;
+	__u32 reserved;
+	__aligned_u64 submitted;
+	__aligned_u64 completed;
+	__aligned_u64 failed;
+	__aligned_u64 cancelled;
+	__aligned_u64 records;
+	__aligned_u64 missed;
+	__aligned_u64 latency[IPCDEV_LATENCIES][IPCDEV_HISTOGRAM];
+};
+
 #define IPCDEV_IOC_MAGIC	0xDC
 
 /* On the device. */
@@ -736,6 +997,8 @@ struct ipcdev_ring_record {
 #define IPCDEV_IOC_CREATE_BUFFER _IOWR(IPCDEV_IOC_MAGIC, 0x12, struct ipcdev_create_buffer)
 #define IPCDEV_IOC_CREATE_QUEUE	_IOWR(IPCDEV_IOC_MAGIC, 0x13, struct ipcdev_create_queue)
 #define IPCDEV_IOC_CREATE_RING	_IOWR(IPCDEV_IOC_MAGIC, 0x14, struct ipcdev_create_ring)
+#define IPCDEV_IOC_CREATE_ENGINE _IOWR(IPCDEV_IOC_MAGIC, 0x15, struct ipcdev_create_engine)
+#define IPCDEV_IOC_ENGINES	_IOWR(IPCDEV_IOC_MAGIC, 0x16, struct ipcdev_engines)
 
 /* On any object. */
 #define IPCDEV_IOC_STAT		_IOWR(IPCDEV_IOC_MAGIC, 0x20, struct ipcdev_stat)
@@ -762,5 +1025,11 @@ struct ipcdev_ring_record {
 #define IPCDEV_IOC_RING_TAKE	_IOWR(IPCDEV_IOC_MAGIC, 0x50, struct ipcdev_ring_take)
 #define IPCDEV_IOC_RING_WAIT	_IOWR(IPCDEV_IOC_MAGIC, 0x51, struct ipcdev_ring_wait)
 #define IPCDEV_IOC_RING_SIGNAL	_IOWR(IPCDEV_IOC_MAGIC, 0x52, struct ipcdev_ring_signal)
+
+/* On an engine; what is said of a ring and its consumer holds, too. */
+#define IPCDEV_IOC_SUBMIT	_IOWR(IPCDEV_IOC_MAGIC, 0x60, struct ipcdev_submit)
+#define IPCDEV_IOC_CANCEL	_IOWR(IPCDEV_IOC_MAGIC, 0x61, struct ipcdev_cancel)
+#define IPCDEV_IOC_DRAIN	_IOWR(IPCDEV_IOC_MAGIC, 0x62, struct ipcdev_wait)
+#define IPCDEV_IOC_ENGINE_STAT	_IOWR(IPCDEV_IOC_MAGIC, 0x63, struct ipcdev_engine_stat)
 
 #endif /* _UAPI_LINUX_IPCDEV_H */

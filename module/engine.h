@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Engines, and what carries out their requests.
+ *
+ * The upper half of this file is what a back end needs; the lower half is for
+ * engine.c alone.
+ */
+#ifndef IPCDEV_ENGINE_H
+#define IPCDEV_ENGINE_H
+
+#include <linux/irq_work.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+
+#include "ring.h"
+
+struct ipcdev_backend;
+struct ipcdev_engine;
+struct ipcdev_job;
+
+/**
+ * struct ipcdev_backend_ops - what a back end can do
+ * @open: an engine is made: get ready for it. It may set @engine's private. Returns
+ *	0 or an errno, which is what the creation fails with. Or NULL
+ * @close: the engine is done with this back end: undo @open. Comes after @quiesce.
+ *	Or NULL
+ * @submit: take a job, which is in flight from now on and may be completed before
+ *	this returns; or return an errno, and never touch it again. What can be asked
+ *	of any request has been checked: the operation is one of the back end's, the
+ *	lengths are within its limits, slices lie inside their buffers
+ * @commit: a batch of submissions ends: start the work, if @submit has only put it
+ *	in line, so that many requests cost one doorbell. Comes after each batch in
+ *	which @submit has succeeded at least once. Or NULL
+ * @cancel: make a job that is in flight, or was a moment ago, end soon if that is
+ *	possible: complete it with -ECANCELED now or later, or let it run its course.
+ *	No job is used anew while this runs
+ * @quiesce: stop: when this returns, nothing of the device or the back end touches
+ *	the memory of the engine's jobs, and none of its jobs will be completed by the
+ *	back end any more. Those that were not are ended by the caller, with -ECANCELED
+ *	or, if the back end goes, -ENODEV. Must end in bounded time, also when the
+ *	device does not answer or is not there any more
+ *
+ * All are called in task context, one at a time for each engine, under its mutex. They
+ * may sleep, for a bounded time, and must not touch user memory.
+ */
+struct ipcdev_backend_ops {
+	int (*open)(struct ipcdev_engine *engine);
+	void (*close)(struct ipcdev_engine *engine);
+	int (*submit)(struct ipcdev_engine *engine, struct ipcdev_job *job);
+	void (*commit)(struct ipcdev_engine *engine);
+	void (*cancel)(struct ipcdev_engine *engine, struct ipcdev_job *job);
+	void (*quiesce)(struct ipcdev_engine *engine);
+};
+
+/**
+ * struct ipcdev_backend - one device that carries out requests
+ * @name: what IPCDEV_IOC_CREATE_ENGINE calls it, "edu-0000:00:04.0": the kind, and
+ *	behind a dash which one. The kind alone names it as long as there is one only
+ * @ops: what it can do
+ * @operations: the operations that it knows: BIT(IPCDEV_OP_NOP) and so on
+ * @depth_max: the greatest depth of an engine, or 0 for what the module allows
+ * @length_max: the most bytes of a slice, or 0 for any
+ * @job_size: bytes that it needs for each job: ipcdev_job_private()
+ * @pin: it wants the pages of slices at hand: see &struct ipcdev_slice_ref
+ * @node: in the list of all; this and the rest is the core's
+ * @engines: those that are made for it
+ * @opened: how many, and those being made or ended
+ * @idle: that is 0
+ *
+ * The driver fills in the fields up to @pin before ipcdev_backend_register(), and keeps
+ * the structure until ipcdev_backend_unregister() has returned.
+ */
+struct ipcdev_backend {
+	char name[IPCDEV_BACKEND_NAME_MAX];
+	const struct ipcdev_backend_ops *ops;
+	u32 operations;
+	u32 depth_max;
+	u64 length_max;
+	u32 job_size;
+	bool pin;
+
+	struct list_head node;
+	struct list_head engines;
+	u32 opened;
+	wait_queue_head_t idle;
+};
+
+/**
+ * struct ipcdev_slice_ref - a part of a buffer that a job reads or writes
+ * @file: a handle of the buffer, held as long as the job lives; NULL if the operation
+ *	has no such slice
+ * @offset: where it begins in the buffer, in bytes
+ * @length: its bytes, at least 1
+ * @pages: if the back end pins: its pages, the first of which is the one that @offset
+ *	lies in. They stay where they are until the job has been completed, and are
+ *	marked dirty then if the job writes there
+ * @nr_pages: how many
+ */
+struct ipcdev_slice_ref {
+	struct file *file;
+	u64 offset;
+	u64 length;
+	struct page **pages;
+	u32 nr_pages;
+};
+
+/**
+ * enum ipcdev_job_state - where a job is
+ * @IPCDEV_JOB_FREE: in the list of free ones
+ * @IPCDEV_JOB_LOADING: belongs to the thread that submits it
+ * @IPCDEV_JOB_ACTIVE: in flight: belongs to the back end
+ * @IPCDEV_JOB_DONE: completed; what it holds is about to be released
+ */
+enum ipcdev_job_state {
+	IPCDEV_JOB_FREE,
+	IPCDEV_JOB_LOADING,
+	IPCDEV_JOB_ACTIVE,
+	IPCDEV_JOB_DONE,
+};
+
+/**
+ * struct ipcdev_job - a request in flight
+ * @engine: whose
+ * @user_data: the caller's
+ * @op: IPCDEV_OP_*
+ * @value: the request's, checked; of an absolute TIMER in the initial time namespace
+ * @period_ns: TIMER: the request's, or 0
+ * @absolute: TIMER: @value is a time of CLOCK_MONOTONIC, not a distance from now
+ * @precise: TIMER: the caller has real-time rights
+ * @src: what is read
+ * @dst: what is written
+ * @start_ns: CLOCK_MONOTONIC from which its latency is counted: of its submission. A
+ *	back end whose job is meant to end later than at once sets it to that time
+ * @node: in the list of free ones or of those in flight; this and the rest is the
+ *	core's, protected by the ring's lock
+ * @state: enum ipcdev_job_state
+ * @eventfd: the request's, referenced, or NULL
+ * @rate: how many of the user's timer interrupts a second it is charged for
+ * @ended: its last record has been posted
+ * @recorded: a record of a period has been posted
+ * @record_at: and where it ends
+ * @missed: periods since then
+ * @posted: how many of its eventfd's events are due
+ * @news: in the engine's list of those with news for an eventfd
+ * @waste: in the engine's list of those to be released
+ */
+struct ipcdev_job {
+	struct ipcdev_engine *engine;
+	u64 user_data;
+	u32 op;
+	u64 value;
+	u64 period_ns;
+	bool absolute;
+	bool precise;
+	struct ipcdev_slice_ref src;
+	struct ipcdev_slice_ref dst;
+	u64 start_ns;
+
+	struct list_head node;
+	enum ipcdev_job_state state;
+	struct eventfd_ctx *eventfd;
+	u32 rate;
+	bool ended;
+	bool recorded;
+	u32 record_at;
+	u64 missed;
+	atomic_t posted;
+	struct llist_node news;
+	struct llist_node waste;
+};
+
+/**
+ * ipcdev_job_private - the back end's memory of a job
+ * @job: the job
+ *
+ * Return: @job_size bytes, aligned as the job is, zeroed when the engine is made and
+ * left alone since.
+ */
+static inline void *ipcdev_job_private(struct ipcdev_job *job)
+{
+	return job + 1;
+}
+
+/**
+ * ipcdev_engine_private - what the back end's open() has stored
+ * @engine: the engine
+ */
+#define ipcdev_engine_private(engine)	((engine)->private)
+
+/*
+ * engine.c: exported to modules with a GPL licence. Their kernel-doc is there; in short:
+ *
+ * register (task context; may sleep): engines can be made for it at once. -EINVAL,
+ * -EEXIST for a name in use. unregister (task context; sleeps): fails what is in flight
+ * with -ENODEV, and when it returns, no engine calls the back end any more: its module
+ * may go, also in mid-work. Engines hold no reference to it.
+ *
+ * complete (any context but NMI): ends a job that is in flight, exactly once, unless
+ * quiesce() has returned; the job is not the back end's from then on, and may be
+ * submitted anew on another CPU at once. Never fails, never sleeps. Do not call it with
+ * a lock held that @submit or @cancel take while they are interrupted by it, as ever.
+ *
+ * tick (any context but NMI): a period of a job that goes on has ended, or @periods of
+ * them.
+ *
+ * read and write (any context; pinned slices only): copy @len bytes at @at of the slice.
+ */
+int ipcdev_backend_register(struct ipcdev_backend *be);
+void ipcdev_backend_unregister(struct ipcdev_backend *be);
+
+void ipcdev_job_complete(struct ipcdev_job *job, s64 result);
+void ipcdev_job_tick(struct ipcdev_job *job, u64 periods);
+void ipcdev_slice_read(const struct ipcdev_slice_ref *slice, u64 at, void *to, size_t len);
+void ipcdev_slice_write(const struct ipcdev_slice_ref *slice, u64 at, const void *from,
+			size_t len);
+
+/**
+ * struct ipcdev_engine - a ring that the kernel fills with completions, and requests
+ * @ring: the ring, first of all an object; its lock protects all below that the mutex
+ *	does not. The kernel is the one writer, until the back end is gone
+ * @private: the back end's
+ * @backend: what carries out the requests; NULL once it is gone. Changes under @mutex
+ * @mutex: one at a time calls on the back end
+ * @peer: in the list of the back end's engines
+ * @depth: requests in flight and completions that nobody has reaped, at most
+ * @operations: the back end's
+ * @job_size: bytes of a job with what is the back end's
+ * @jobs: @depth of them
+ * @free: those that are free
+ * @active: those that are in flight, in order of submission
+ * @inflight: how many are submitted or being submitted, and not completed
+ * @time_offset: what the creator's time namespace adds to CLOCK_MONOTONIC
+ * @news: jobs with an eventfd that is to be signalled
+ * @waste: jobs with something that must be released in task context
+ * @release_mutex: one at a time releases
+ * @release: does so
+ * @room_wq: those who wait to be the one who waits for room
+ * @room_taken: there is one; under the object's lock
+ * @drain_wq: those who wait until nothing is in flight
+ * @submitted: requests
+ * @completed: of these, completed
+ * @failed: of these, with an errno
+ * @cancelled: of these, with -ECANCELED
+ * @records: completions posted
+ * @missed: periods of timers without a record of their own
+ * @latency: submission to completion; the rest is the ring's
+ */
+struct ipcdev_engine {
+	struct ipcdev_ring ring;
+	void *private;
+	struct ipcdev_backend *backend;
+	struct mutex mutex; /* calls on the back end */
+	struct list_head peer;
+	u32 depth;
+	u32 operations;
+	size_t job_size;
+	void *jobs;
+	struct list_head free;
+	struct list_head active;
+	u32 inflight;
+	u64 time_offset;
+	struct llist_head news;
+	struct llist_head waste;
+	struct mutex release_mutex; /* one releases at a time */
+	struct work_struct release;
+	wait_queue_head_t room_wq;
+	bool room_taken;
+	wait_queue_head_t drain_wq;
+	u64 submitted;
+	u64 completed;
+	u64 failed;
+	u64 cancelled;
+	u64 records;
+	u64 missed;
+	u64 latency[IPCDEV_HISTOGRAM];
+};
+
+#endif
