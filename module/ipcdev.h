@@ -242,6 +242,7 @@ void ipcdev_object_put(struct ipcdev_object *obj);
 bool ipcdev_object_unname(struct ipcdev_object *obj, __poll_t *gone);
 void ipcdev_object_unnamed(struct ipcdev_object *obj, __poll_t gone, bool last);
 int ipcdev_object_create(struct ipcdev_object *obj, u32 rights, bool nonblock);
+struct file *ipcdev_end_file(struct ipcdev_object *obj, u32 role, bool nonblock);
 int ipcdev_end_create(struct ipcdev_object *obj, u32 role, bool nonblock);
 int ipcdev_rights_check(u32 type, u32 rights);
 int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights);

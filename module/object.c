@@ -336,34 +336,52 @@ static int handle_fd(struct ipcdev_object *obj, u32 rights, bool nonblock)
 }
 
 /**
- * ipcdev_end_create - make an end of an object
+ * ipcdev_end_file - make an end of an object
  * @obj: of a kind that has ends
  * @role: IPCDEV_RIGHT_READ or IPCDEV_RIGHT_WRITE
  * @nonblock: the end is O_NONBLOCK
  *
  * Both sides write to what they map, whatever the role: the file may do both.
  *
- * Return: a descriptor or an errno, those of the kind's joined() among them.
+ * Return: the file or an error pointer, the errors of the kind's joined() among them.
+ */
+struct file *ipcdev_end_file(struct ipcdev_object *obj, u32 role, bool nonblock)
+{
+	struct file *file;
+	int ret;
+
+	file = anon_inode_getfile(obj->ops->label, obj->ops->end_fops, NULL,
+				  O_RDWR | (nonblock ? O_NONBLOCK : 0));
+	if (IS_ERR(file))
+		return file;
+	ret = handle_init(file, obj, role, role);
+	if (ret) {
+		fput(file);
+		return ERR_PTR(ret);
+	}
+	return file;
+}
+
+/**
+ * ipcdev_end_create - ipcdev_end_file() with a descriptor
+ * @obj: as there
+ * @role: as there
+ * @nonblock: as there
+ *
+ * Return: a descriptor or an errno.
  */
 int ipcdev_end_create(struct ipcdev_object *obj, u32 role, bool nonblock)
 {
 	struct file *file;
-	int fd, ret;
+	int fd;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	file = anon_inode_getfile(obj->ops->label, obj->ops->end_fops, NULL,
-				  O_RDWR | (nonblock ? O_NONBLOCK : 0));
-	ret = PTR_ERR_OR_ZERO(file);
-	if (!ret) {
-		ret = handle_init(file, obj, role, role);
-		if (ret)
-			fput(file);
-	}
-	if (ret) {
+	file = ipcdev_end_file(obj, role, nonblock);
+	if (IS_ERR(file)) {
 		put_unused_fd(fd);
-		return ret;
+		return PTR_ERR(file);
 	}
 	fd_install(fd, file);
 	return fd;

@@ -24,6 +24,7 @@
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "ring.h"
 #include "trace.h"
@@ -31,20 +32,9 @@
 /* The pages before the data. */
 enum { HEADER_PAGE, CONSUMER_PAGE, PRODUCER_PAGE, CONTROL_PAGES };
 
-static struct ipcdev_ring *to_ring(struct ipcdev_object *obj)
-{
-	return container_of(obj, struct ipcdev_ring, obj);
-}
-
 static struct ipcdev_ring *file_ring(const struct file *file)
 {
 	return to_ring(ipcdev_handle(file)->obj);
-}
-
-/* Whether @index is @at or up to 2^31 behind it. */
-static bool reached(u32 index, u32 at)
-{
-	return (s32)(index - at) >= 0;
 }
 
 static struct ipcdev_side *side_of(struct ipcdev_ring *ring, u32 role)
@@ -54,7 +44,7 @@ static struct ipcdev_side *side_of(struct ipcdev_ring *ring, u32 role)
 
 static struct ipcdev_side *other_side(struct ipcdev_ring *ring, u32 role)
 {
-	return role == IPCDEV_RIGHT_READ ? &ring->producer : &ring->consumer;
+	return side_of(ring, role ^ IPCDEV_RING_ROLES);
 }
 
 /* A word of the header: the sides read it at any moment. */
@@ -74,7 +64,11 @@ static void say_locked(struct ipcdev_ring *ring, struct ipcdev_side *side, u32 s
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
 }
 
-/* End a side's sleep; returns whom to wake, or NULL. */
+/*
+ * End a side's sleep; returns whom to wake, or NULL. The lock was taken under RCU,
+ * and the caller wakes under it: that keeps the task, and asks for no reference, the
+ * last of which could not be dropped in an interrupt.
+ */
 static struct task_struct *end_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 				     int result)
 {
@@ -83,19 +77,106 @@ static struct task_struct *end_sleep(struct ipcdev_ring *ring, struct ipcdev_sid
 	lockdep_assert_held(&ring->lock);
 	if (!side->waiter)
 		return NULL;
-	task = ipcdev_waiter_finish(side->waiter, result);
+	task = side->waiter->task;
+	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
+	smp_store_release(&side->waiter->result, result);
 	side->waiter = NULL;
 	say(ring, side, 0, IPCDEV_RING_SLEEPING);
 	return task;
 }
 
+/* Those who sleep for the kernel's side look whether they still need to. */
+static bool wake_queue(struct ipcdev_side *side)
+{
+	if (!side->wq || !wq_has_sleeper(side->wq))
+		return false;
+	wake_up(side->wq);
+	return true;
+}
+
+/* Under RCU since before end_sleep(). */
+static int wake(struct ipcdev_ring *ring, struct task_struct *task)
+{
+	if (!task)
+		return 0;
+	atomic64_inc(&ring->obj.wakeups);
+	wake_up_process(task);
+	return 1;
+}
+
+/**
+ * ipcdev_feed_ask - have the consumer tell when it has come that far
+ * @feed: of a ring, whose lock is held
+ * @index: of the consumer
+ *
+ * Those who sleep are in the wait queue of the producer's side by now.
+ *
+ * Return: whether it has.
+ */
+bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index)
+{
+	struct ipcdev_ring *ring = feed->ring;
+	struct ipcdev_side *side = &ring->producer;
+
+	lockdep_assert_held(&ring->lock);
+	WRITE_ONCE(side->words->wake_at, index);
+	say(ring, side, IPCDEV_RING_SLEEPING, 0);
+	/* As in sleep_until(). */
+	smp_mb();
+	return ipcdev_ring_reached(READ_ONCE(*ring->consumer.index), index);
+}
+
 /* Nobody polls, nobody has attached an eventfd or wants SIGIO. */
 static bool unwatched(struct ipcdev_object *obj)
 {
-	lockdep_assert_held(&obj->lock);
-	/* Who enters the wait queue takes the lock afterwards, and looks itself. */
+	/* Who enters the wait queue takes the object's lock afterwards, and looks itself. */
 	return !waitqueue_active(&obj->wq) && !READ_ONCE(obj->fasync_in) &&
 	       !READ_ONCE(obj->fasync_out);
+}
+
+/**
+ * ipcdev_feed_put - the kernel produces a record
+ * @feed: of a ring, whose lock is held and was taken under RCU
+ * @record: what to put there
+ * @len: its bytes, at most half of the ring's; there must be room
+ *
+ * Return: whom to wake, for ipcdev_feed_wake(), or NULL.
+ */
+struct task_struct *ipcdev_feed_put(struct ipcdev_feed *feed, const void *record, u32 len)
+{
+	struct ipcdev_ring *ring = feed->ring;
+	struct ipcdev_ring_record *at = feed->data + (feed->head & (ring->size - 1));
+
+	lockdep_assert_held(&ring->lock);
+	at->len = len;
+	at->reserved = 0;
+	memcpy(at + 1, record, len);
+	feed->head += ipcdev_ring_record_size(len);
+	/* The record before the index. Who falls asleep looks at it after the lock. */
+	smp_store_release(ring->producer.index, feed->head);
+	if (!ring->consumer.waiter ||
+	    !ipcdev_ring_reached(feed->head, ring->consumer.words->wake_at))
+		return NULL;
+	return end_sleep(ring, &ring->consumer, 0);
+}
+
+/**
+ * ipcdev_feed_wake - wake whom ipcdev_feed_put() has found
+ * @feed: of a ring, whose lock is not held any more; under RCU since before it was
+ * @task: the task, or NULL
+ *
+ * Return: whether somebody watches the ring, and must be told by ipcdev_notify().
+ */
+bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task)
+{
+	wake(feed->ring, task);
+	/*
+	 * The index is stored: now look who watches. Pairs with the barrier in
+	 * ipcdev_ring_watch(), behind which the index is looked at. WATCHED need not
+	 * be asked, and only those who hold the object's lock may withdraw it.
+	 */
+	smp_mb();
+	return !unwatched(&feed->ring->obj);
 }
 
 /*
@@ -113,33 +194,41 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 	ipcdev_notify(obj, side == &ring->consumer ? EPOLLIN : EPOLLOUT);
 }
 
-/* Wake a side; returns how many slept. */
-static int signal_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
+/**
+ * ipcdev_ring_signal - wake one side of a ring, and tell those who watch it
+ * @ring: the ring
+ * @role: IPCDEV_RIGHT_READ or IPCDEV_RIGHT_WRITE: of the side
+ *
+ * Context: task context; does not sleep.
+ * Return: how many slept.
+ */
+int ipcdev_ring_signal(struct ipcdev_ring *ring, u32 role)
 {
+	struct ipcdev_side *side = side_of(ring, role);
 	struct task_struct *task;
 	unsigned long flags;
 	bool watched;
+	int woken;
 
+	rcu_read_lock();
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	task = end_sleep(ring, side, 0);
 	watched = side->words->state & IPCDEV_RING_WATCHED;
+	if (side->wq)
+		say(ring, side, 0, IPCDEV_RING_SLEEPING);
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
+	woken = wake(ring, task) || wake_queue(side);
+	rcu_read_unlock();
 
 	if (watched)
 		notify_side(ring, side);
-	if (!task)
-		return 0;
-	atomic64_inc(&ring->obj.wakeups);
-	ipcdev_waiter_wake(task);
-	return 1;
+	return woken;
 }
 
 /* Wake the side that an end is not of. */
 static int signal_other(const struct file *end)
 {
-	struct ipcdev_ring *ring = file_ring(end);
-
-	return signal_side(ring, other_side(ring, ipcdev_handle(end)->role));
+	return ipcdev_ring_signal(file_ring(end), ipcdev_handle(end)->role ^ IPCDEV_RING_ROLES);
 }
 
 /* IPCDEV_IOC_RING_SIGNAL */
@@ -156,8 +245,6 @@ static long ioctl_signal(struct file *file, void __user *uarg, size_t usize)
 	return signal_other(file);
 }
 
-static const struct file_operations ring_end_fops;
-
 static int signal_fd(int fd)
 {
 	struct fd f = fdget(fd);
@@ -165,7 +252,7 @@ static int signal_fd(int fd)
 
 	if (!fd_file(f))
 		return -EBADF;
-	if (fd_file(f)->f_op == &ring_end_fops)
+	if (fd_file(f)->f_op == &ipcdev_ring_end_fops)
 		signal_other(fd_file(f));
 	else
 		ret = -EINVAL;
@@ -234,7 +321,7 @@ static int sleep_until(struct ipcdev_ring *ring, u32 role, u32 index,
 	 * leaving is said under the lock, before it ends our sleep.
 	 */
 	smp_mb();
-	if (reached(READ_ONCE(*other->index), index)) {
+	if (ipcdev_ring_reached(READ_ONCE(*other->index), index)) {
 		cancel_sleep(ring, side, &w, 0);
 		return 0;
 	}
@@ -254,15 +341,54 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 	struct ipcdev_side *other = other_side(ring, role);
 	int ret;
 
-	if (reached(READ_ONCE(*other->index), index))
+	if (ipcdev_ring_reached(READ_ONCE(*other->index), index))
 		return 0;
 	if (deadline->nonblock)
 		ret = has_left(other) ? -EPIPE : -EAGAIN;
 	else
 		ret = sleep_until(ring, role, index, deadline);
 	/* The last that it did before it left may have been just that. */
-	if (ret == -EPIPE && reached(READ_ONCE(*other->index), index))
+	if (ret == -EPIPE && ipcdev_ring_reached(READ_ONCE(*other->index), index))
 		return 0;
+	return ret;
+}
+
+/* The consumer comes back. */
+static void note_reaped(struct ipcdev_timing *timing, u32 index)
+{
+	if (timing->ran_ns && timing->ran_at != index)
+		ipcdev_histogram_count(timing->reaped, ktime_get_ns() - timing->ran_ns);
+	timing->ran_ns = 0;
+	/* Of a sleep that a signal ended, too. */
+	WRITE_ONCE(timing->put_ns, 0);
+}
+
+/* The consumer leaves its wait; a record has woken it, or it has not slept. */
+static void note_woken(struct ipcdev_timing *timing, u32 index)
+{
+	u64 put = READ_ONCE(timing->put_ns), now;
+
+	if (!put)
+		return;
+	now = ktime_get_ns();
+	ipcdev_histogram_count(timing->wakeup, now - put);
+	WRITE_ONCE(timing->put_ns, 0);
+	timing->ran_ns = now;
+	timing->ran_at = index;
+}
+
+/* A consumer's wait, which a ring with a feed takes the time of. */
+static int wait_timed(struct ipcdev_ring *ring, u32 role, u32 index,
+		      const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_timing *timing = role == IPCDEV_RIGHT_READ ? ring->timing : NULL;
+	int ret;
+
+	if (likely(!timing))
+		return wait_for(ring, role, index, deadline);
+	note_reaped(timing, READ_ONCE(*ring->consumer.index));
+	ret = wait_for(ring, role, index, deadline);
+	note_woken(timing, READ_ONCE(*ring->consumer.index));
 	return ret;
 }
 
@@ -292,7 +418,7 @@ static long ioctl_wait(struct file *file, void __user *uarg, size_t usize)
 		if (unlikely(need_resched()))
 			cond_resched();
 	}
-	return wait_for(to_ring(h->obj), h->role, args.index, &deadline);
+	return wait_timed(to_ring(h->obj), h->role, args.index, &deadline);
 }
 
 /* IPCDEV_IOC_RING_TAKE */
@@ -314,11 +440,12 @@ static long ioctl_take(struct file *file, void __user *uarg, size_t usize)
 	return ipcdev_end_create(h->obj, args.role, args.flags & IPCDEV_NONBLOCK);
 }
 
-static long ring_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
+/* The ioctls of all that has a ring's ends. */
+long ipcdev_ring_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize)
 {
 	if (nr == _IOC_NR(IPCDEV_IOC_RING_TAKE))
 		return ioctl_take(file, uarg, usize);
-	if (file->f_op != &ring_end_fops)
+	if (file->f_op != &ipcdev_ring_end_fops)
 		return -ENOTTY;
 	switch (nr) {
 	case _IOC_NR(IPCDEV_IOC_RING_WAIT):
@@ -442,7 +569,7 @@ static int ring_fasync(int fd, struct file *file, int on)
 	return ret;
 }
 
-static const struct file_operations ring_fops = {
+const struct file_operations ipcdev_ring_fops = {
 	.owner = THIS_MODULE,
 	.poll = ipcdev_poll,
 	.unlocked_ioctl = ipcdev_handle_ioctl,
@@ -452,7 +579,7 @@ static const struct file_operations ring_fops = {
 	.show_fdinfo = ipcdev_handle_fdinfo,
 };
 
-static const struct file_operations ring_end_fops = {
+const struct file_operations ipcdev_ring_end_fops = {
 	.owner = THIS_MODULE,
 	.mmap = end_mmap,
 	.poll = ipcdev_poll,
@@ -464,12 +591,12 @@ static const struct file_operations ring_end_fops = {
 };
 
 /**
- * ipcdev_is_ring - whether a file is a ring's handle, or one of its ends
+ * ipcdev_is_ring - whether a file is a handle of a ring or of an engine, or an end
  * @file: any file
  */
 bool ipcdev_is_ring(const struct file *file)
 {
-	return file->f_op == &ring_fops || file->f_op == &ring_end_fops;
+	return file->f_op == &ipcdev_ring_fops || file->f_op == &ipcdev_ring_end_fops;
 }
 
 /* What makes a ring an object. */
@@ -494,24 +621,37 @@ static __poll_t ring_ready(struct ipcdev_ring *ring)
 	return mask;
 }
 
+/**
+ * ipcdev_ring_watch - somebody asks for a poll state, and may be about to watch
+ * @ring: the ring, its object locked
+ * @h: through which handle
+ *
+ * To be called before that state is looked at.
+ */
+void ipcdev_ring_watch(struct ipcdev_ring *ring, const struct ipcdev_handle *h)
+{
+	lockdep_assert_held(&ring->obj.lock);
+	if (!h || unwatched(&ring->obj))
+		return;
+	if (h->rights & IPCDEV_RIGHT_READ)
+		say_locked(ring, &ring->consumer, IPCDEV_RING_WATCHED, 0);
+	if (h->rights & IPCDEV_RIGHT_WRITE)
+		say_locked(ring, &ring->producer, IPCDEV_RING_WATCHED, 0);
+	/* As in sleep_until(). */
+	smp_mb();
+}
+
 static __poll_t ring_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 	__poll_t mask = ipcdev_poll_peers(obj);
 
-	if (h && !unwatched(obj)) {
-		if (h->rights & IPCDEV_RIGHT_READ)
-			say_locked(ring, &ring->consumer, IPCDEV_RING_WATCHED, 0);
-		if (h->rights & IPCDEV_RIGHT_WRITE)
-			say_locked(ring, &ring->producer, IPCDEV_RING_WATCHED, 0);
-		/* As in wait_for(). */
-		smp_mb();
-	}
+	ipcdev_ring_watch(ring, h);
 	return mask | ring_ready(ring);
 }
 
 /* A side can be taken once at a time, and only if it may, again. */
-static int ring_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
+int ipcdev_ring_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	bool consumes = h->role == IPCDEV_RIGHT_READ;
 	struct ipcdev_ring *ring = to_ring(obj);
@@ -533,6 +673,7 @@ static void say_gone(struct ipcdev_ring *ring, struct ipcdev_side *side,
 	struct task_struct *task = NULL;
 	unsigned long flags;
 
+	rcu_read_lock();
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	if (gone) {
 		say(ring, side, IPCDEV_RING_GONE, 0);
@@ -541,11 +682,13 @@ static void say_gone(struct ipcdev_ring *ring, struct ipcdev_side *side,
 		say(ring, side, 0, IPCDEV_RING_GONE);
 	}
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
-	if (task)
-		ipcdev_waiter_wake(task);
+	wake(ring, task);
+	rcu_read_unlock();
+	if (gone)
+		wake_queue(other);
 }
 
-static void ring_peers_changed(struct ipcdev_object *obj)
+void ipcdev_ring_peers_changed(struct ipcdev_object *obj)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 
@@ -568,26 +711,33 @@ static void ring_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
 		return;
 	other = other_side(ring, h->role);
 	if (READ_ONCE(obj->persistent))
-		signal_side(ring, other);
+		ipcdev_ring_signal(ring, h->role ^ IPCDEV_RING_ROLES);
 	else if ((READ_ONCE(other->words->state) & IPCDEV_RING_WATCHED) &&
 		 (ring_ready(ring) & wanted))
 		notify_side(ring, other);
 }
 
-static void ring_free(struct ipcdev_object *obj)
+/**
+ * ipcdev_ring_exit - undo ipcdev_ring_init()
+ * @ring: without references
+ */
+void ipcdev_ring_exit(struct ipcdev_ring *ring)
 {
-	struct ipcdev_ring *ring = to_ring(obj);
-
 	while (ring->nr_pages) {
 		__free_page(ring->pages[--ring->nr_pages]);
 		cond_resched();
 	}
 	kvfree(ring->pages);
-	ipcdev_object_destroy(obj);
-	kfree_rcu(ring, obj.rcu);
+	ipcdev_object_destroy(&ring->obj);
 }
 
-static u64 ring_size(struct ipcdev_object *obj)
+static void ring_free(struct ipcdev_object *obj)
+{
+	ipcdev_ring_exit(to_ring(obj));
+	kfree_rcu(to_ring(obj), obj.rcu);
+}
+
+u64 ipcdev_ring_size(struct ipcdev_object *obj)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 
@@ -599,21 +749,21 @@ static bool ring_may_persist(struct ipcdev_object *obj)
 	return to_ring(obj)->flags & IPCDEV_RING_TAKEOVER;
 }
 
-static void ring_stat(struct ipcdev_object *obj, struct ipcdev_handle *h, struct ipcdev_stat *st)
+void ipcdev_ring_stat(struct ipcdev_object *obj, struct ipcdev_handle *h, struct ipcdev_stat *st)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 
 	if (ring->flags & IPCDEV_RING_TAKEOVER)
 		st->flags |= IPCDEV_STAT_TAKEOVER;
 	st->size = ring->size;
-	st->queued_bytes = ring_size(obj);
+	st->queued_bytes = ipcdev_ring_size(obj);
 	st->receivers = !!READ_ONCE(ring->consumer.waiter);
 	st->senders = !!READ_ONCE(ring->producer.waiter);
 	st->recv_waits = READ_ONCE(ring->consumer.waits);
 	st->send_waits = READ_ONCE(ring->producer.waits);
 }
 
-static void ring_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
+void ipcdev_ring_fdinfo(struct ipcdev_object *obj, struct seq_file *m)
 {
 	struct ipcdev_ring *ring = to_ring(obj);
 
@@ -626,18 +776,18 @@ static const struct ipcdev_object_ops ring_ops = {
 	.type = IPCDEV_TYPE_RING,
 	.name = "ring",
 	.label = "[ipcdev-ring]",
-	.fops = &ring_fops,
-	.end_fops = &ring_end_fops,
-	.ioctl = ring_ioctl,
-	.joined = ring_joined,
+	.fops = &ipcdev_ring_fops,
+	.end_fops = &ipcdev_ring_end_fops,
+	.ioctl = ipcdev_ring_ioctl,
+	.joined = ipcdev_ring_joined,
 	.released = ring_released,
 	.poll = ring_poll,
-	.peers_changed = ring_peers_changed,
+	.peers_changed = ipcdev_ring_peers_changed,
 	.free = ring_free,
-	.size = ring_size,
+	.size = ipcdev_ring_size,
 	.may_persist = ring_may_persist,
-	.stat = ring_stat,
-	.fdinfo = ring_fdinfo,
+	.stat = ipcdev_ring_stat,
+	.fdinfo = ipcdev_ring_fdinfo,
 };
 
 static int alloc_pages_of(struct ipcdev_ring *ring, u32 count)
@@ -674,12 +824,84 @@ static void init_header(struct ipcdev_ring *ring)
 	ring->producer.index = page_address(ring->pages[PRODUCER_PAGE]);
 }
 
+/**
+ * ipcdev_ring_init - make a ring of a zeroed structure
+ * @ring: with its @flags set
+ * @ops: its kind
+ * @size: bytes of data, 1 to IPCDEV_RING_SIZE_MAX
+ * @more: bytes to charge the caller for, beyond the ring's own memory
+ *
+ * Return: 0, or an errno and nothing is held.
+ */
+int ipcdev_ring_init(struct ipcdev_ring *ring, const struct ipcdev_object_ops *ops, u32 size,
+		     u64 more)
+{
+	u32 count;
+	int ret;
+
+	raw_spin_lock_init(&ring->lock);
+	ring->size = roundup_pow_of_two(max_t(u32, size, PAGE_SIZE));
+	count = CONTROL_PAGES + (ring->size >> PAGE_SHIFT);
+	ret = ipcdev_object_init(&ring->obj, ops, ((u64)count << PAGE_SHIFT) + more);
+	if (ret)
+		return ret;
+	ret = alloc_pages_of(ring, count);
+	if (ret) {
+		ipcdev_ring_exit(ring);
+		return ret;
+	}
+	init_header(ring);
+	return 0;
+}
+
+/**
+ * ipcdev_feed_init - the kernel becomes a ring's producer
+ * @feed: to be filled in
+ * @ring: the ring, which lives longer, and has no other producer
+ * @tell: what tells those who watch
+ *
+ * Where a predecessor has left the ring is where it goes on.
+ *
+ * Return: 0, -ENOMEM, or -EBADMSG if that place is none.
+ */
+int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
+		     void (*tell)(struct irq_work *))
+{
+	u32 i, count = ring->nr_pages - CONTROL_PAGES;
+	struct page **pages;
+
+	feed->ring = ring;
+	feed->head = READ_ONCE(*ring->producer.index);
+	if (feed->head % IPCDEV_RING_ALIGN)
+		return -EBADMSG;
+	pages = kvmalloc_array(count, 2 * sizeof(*pages), IPCDEV_GFP);
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; i < 2 * count; i++)
+		pages[i] = ring->pages[CONTROL_PAGES + i % count];
+	feed->data = vmap(pages, 2 * count, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	init_irq_work(&feed->tell, tell);
+	return feed->data ? 0 : -ENOMEM;
+}
+
+/**
+ * ipcdev_feed_exit - nothing is produced any more
+ * @feed: filled in
+ *
+ * Context: may sleep.
+ */
+void ipcdev_feed_exit(struct ipcdev_feed *feed)
+{
+	irq_work_sync(&feed->tell);
+	vunmap(feed->data);
+}
+
 /* IPCDEV_IOC_CREATE_RING */
 long ipcdev_ring_create(void __user *uarg, size_t usize)
 {
 	struct ipcdev_create_ring args;
 	struct ipcdev_ring *ring;
-	u32 count;
 	int ret;
 
 	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
@@ -695,20 +917,11 @@ long ipcdev_ring_create(void __user *uarg, size_t usize)
 	ring = kzalloc(sizeof(*ring), IPCDEV_GFP);
 	if (!ring)
 		return -ENOMEM;
-	raw_spin_lock_init(&ring->lock);
 	ring->flags = args.flags;
-	ring->size = roundup_pow_of_two(max_t(u32, args.size, PAGE_SIZE));
-	count = CONTROL_PAGES + (ring->size >> PAGE_SHIFT);
-	ret = ipcdev_object_init(&ring->obj, &ring_ops, (u64)count << PAGE_SHIFT);
+	ret = ipcdev_ring_init(ring, &ring_ops, args.size, 0);
 	if (ret) {
 		kfree(ring);
 		return ret;
 	}
-	ret = alloc_pages_of(ring, count);
-	if (ret) {
-		ipcdev_object_put(&ring->obj);
-		return ret;
-	}
-	init_header(ring);
 	return ipcdev_object_create(&ring->obj, args.rights, false);
 }
