@@ -14,6 +14,7 @@
  * why these are counted here, and that nobody has pinned a page.
  */
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -40,6 +41,7 @@
  * @pages: its size
  * @seal_mutex: one at a time seals
  * @writable: mappings made through writing handles; under the object's lock
+ * @engines: requests of engines that write to it; grows under the object's lock
  * @sealing: no more of these may be made; under the object's lock
  * @sealed: for good; under the object's lock
  */
@@ -50,6 +52,7 @@ struct ipcdev_buffer {
 	unsigned long pages;
 	struct mutex seal_mutex; /* one seals at a time */
 	unsigned long writable;
+	atomic_t engines;
 	bool sealing;
 	bool sealed;
 };
@@ -307,7 +310,8 @@ static int seal_begin(struct ipcdev_buffer *buf)
 	int ret = 0;
 
 	spin_lock(&buf->obj.lock);
-	if (buf->writable)
+	/* The acquire pairs with the release in ipcdev_buffer_write_end(). */
+	if (buf->writable || atomic_read_acquire(&buf->engines))
 		ret = -EBUSY;
 	else
 		buf->sealing = true;
@@ -340,6 +344,84 @@ static int seal(struct ipcdev_buffer *buf)
 	trace_ipcdev_seal(&buf->obj);
 	ipcdev_notify(&buf->obj, EPOLLIN);
 	return 0;
+}
+
+/**
+ * ipcdev_buffer_write_begin - an engine is going to write to a buffer
+ * @file: a handle of the buffer that may write
+ *
+ * Return: 0; -EPERM if it is sealed, -EBUSY if that is under way.
+ */
+int ipcdev_buffer_write_begin(struct file *file)
+{
+	struct ipcdev_buffer *buf = file_buffer(file);
+	int ret = 0;
+
+	spin_lock(&buf->obj.lock);
+	if (buf->sealing)
+		ret = buf->sealed ? -EPERM : -EBUSY;
+	else
+		atomic_inc(&buf->engines);
+	spin_unlock(&buf->obj.lock);
+	return ret;
+}
+
+/**
+ * ipcdev_buffer_write_end - it has written
+ * @file: as before
+ *
+ * Context: any.
+ */
+void ipcdev_buffer_write_end(struct file *file)
+{
+	atomic_dec_return_release(&file_buffer(file)->engines);
+}
+
+/**
+ * ipcdev_buffer_page - a page of a buffer
+ * @file: a handle of the buffer
+ * @index: which, of those that it has
+ *
+ * Context: may sleep, for memory if the page is in swap.
+ * Return: the page, referenced, or an error pointer.
+ */
+struct page *ipcdev_buffer_page(struct file *file, pgoff_t index)
+{
+	return get_page_at(file_buffer(file), index, PAGE_GFP);
+}
+
+/**
+ * ipcdev_slice_get - the buffer of a slice that the caller names
+ * @slice: the caller's
+ * @mode: FMODE_READ or FMODE_WRITE: what its handle must be able to do
+ *
+ * Return: the handle, referenced, or an error pointer: EBADF or EINVAL.
+ */
+struct file *ipcdev_slice_get(const struct ipcdev_slice *slice, fmode_t mode)
+{
+	struct file *file;
+	int ret = -EINVAL;
+	u64 size;
+
+	if (slice->reserved || slice->buffer_id || !slice->length)
+		return ERR_PTR(-EINVAL);
+	file = fget(slice->fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op != &ipcdev_buffer_fops)
+		goto err;
+	ret = -EBADF;
+	if (!(file->f_mode & mode))
+		goto err;
+	ret = -EINVAL;
+	size = (u64)file_buffer(file)->pages << PAGE_SHIFT;
+	if (slice->offset > size || slice->length > size - slice->offset)
+		goto err;
+	return file;
+
+err:
+	fput(file);
+	return ERR_PTR(ret);
 }
 
 static long ioctl_seal(struct file *file, void __user *uarg, size_t usize)

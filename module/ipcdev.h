@@ -420,6 +420,10 @@ int ipcdev_sleep(const struct ipcdev_deadline *d);
 /* buffer.c */
 extern const struct file_operations ipcdev_buffer_fops;
 long ipcdev_buffer_create(void __user *uarg, size_t usize);
+int ipcdev_buffer_write_begin(struct file *file);
+void ipcdev_buffer_write_end(struct file *file);
+struct page *ipcdev_buffer_page(struct file *file, pgoff_t index);
+struct file *ipcdev_slice_get(const struct ipcdev_slice *slice, fmode_t mode);
 
 /* queue.c */
 long ipcdev_queue_create(void __user *uarg, size_t usize);

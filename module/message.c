@@ -172,7 +172,7 @@ static bool is_eventfd(struct file *file)
  * A descriptor in a queue is kept open by the queue. Were it one through which
  * the queue itself, or something that can hold descriptors, is kept open, a ring
  * of references could outlive all processes. So only kinds that hold no other
- * files may travel; buffers are, and rings will be, among them.
+ * files may travel, or like an engine only those of buffers, which hold none.
  */
 static bool may_travel(struct file *file)
 {
@@ -219,38 +219,18 @@ static int fd_load(struct ipcdev_item *item, const s32 __user *ufd)
 
 static int slice_load(struct ipcdev_item *item, const struct ipcdev_slice __user *uslice)
 {
-	struct ipcdev_object *obj;
 	struct ipcdev_slice slice;
 	struct file *file;
-	u64 size;
-	int ret;
 
 	if (ipcdev_args_get(&slice, sizeof(slice), uslice, sizeof(slice)))
 		return -EFAULT;
-	if (slice.reserved || slice.buffer_id || !slice.length)
-		return -EINVAL;
-	file = fget(slice.fd);
-	if (!file)
-		return -EBADF;
-	ret = -EINVAL;
-	if (file->f_op != &ipcdev_buffer_fops)
-		goto err;
-	ret = -EBADF;
-	if (!(file->f_mode & FMODE_READ))
-		goto err;
-	ret = -EINVAL;
-	obj = ipcdev_handle(file)->obj;
-	size = obj->ops->size(obj);
-	if (slice.offset > size || slice.length > size - slice.offset)
-		goto err;
+	file = ipcdev_slice_get(&slice, FMODE_READ);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 	item->file = file;
 	item->offset = slice.offset;
 	item->length = slice.length;
 	return 0;
-
-err:
-	fput(file);
-	return ret;
 }
 
 /**
