@@ -43,6 +43,14 @@ unsigned int ipcdev_max_batch = 1024;
 module_param_named(max_batch, ipcdev_max_batch, uint, 0644);
 MODULE_PARM_DESC(max_batch, "messages in one batch (1024)");
 
+unsigned long ipcdev_timer_period_min = 100000;
+module_param_named(timer_period_min, ipcdev_timer_period_min, ulong, 0644);
+MODULE_PARM_DESC(timer_period_min, "nanoseconds in the shortest period of a timer (100000)");
+
+unsigned int ipcdev_timer_rate_max = 100000;
+module_param_named(timer_rate_max, ipcdev_timer_rate_max, uint, 0644);
+MODULE_PARM_DESC(timer_rate_max, "periods of timers a second for each user (100000)");
+
 /**
  * struct ipcdev_user - one user's consumption
  * @node: in the table, while @accounts is not 0

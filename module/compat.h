@@ -137,9 +137,17 @@ static inline void ipcdev_d_instantiate(struct dentry *dentry, struct inode *ino
 
 #if IPCDEV_KERNEL < 6008
 #define ipcdev_eventfd_signal(ctx)		eventfd_signal(ctx, 1)
+#define ipcdev_eventfd_add(ctx, n)		eventfd_signal(ctx, n)
 #define ipcdev_receive_fd(file, flags)		receive_fd(file, flags)
 #else
 #define ipcdev_eventfd_signal(ctx)		eventfd_signal(ctx)
+
+static inline void ipcdev_eventfd_add(struct eventfd_ctx *ctx, unsigned int n)
+{
+	while (n--)
+		eventfd_signal(ctx);
+}
+
 #define ipcdev_receive_fd(file, flags)		receive_fd(file, NULL, flags)
 #endif
 

@@ -35,10 +35,11 @@ struct ipcdev_job;
  *	possible: complete it with -ECANCELED now or later, or let it run its course.
  *	No job is used anew while this runs
  * @quiesce: stop: when this returns, nothing of the device or the back end touches
- *	the memory of the engine's jobs, and none of its jobs will be completed by the
- *	back end any more. Those that were not are ended by the caller, with -ECANCELED
- *	or, if the back end goes, -ENODEV. Must end in bounded time, also when the
- *	device does not answer or is not there any more
+ *	the memory of the engine's jobs, none of its jobs will be completed by the back
+ *	end any more, and no call that completes one is under way. Those that were not
+ *	are ended by the caller, with -ECANCELED or, if the back end goes, -ENODEV. Must
+ *	end in bounded time, also when the device does not answer or is not there any
+ *	more
  *
  * All are called in task context, one at a time for each engine, under its mutex. They
  * may sleep, for a bounded time, and must not touch user memory.
@@ -65,7 +66,7 @@ struct ipcdev_backend_ops {
  * @node: in the list of all; this and the rest is the core's
  * @engines: those that are made for it
  * @opened: how many, and those being made or ended
- * @idle: that is 0
+ * @gone: there will be no more
  *
  * The driver fills in the fields up to @pin before ipcdev_backend_register(), and keeps
  * the structure until ipcdev_backend_unregister() has returned.
@@ -82,7 +83,7 @@ struct ipcdev_backend {
 	struct list_head node;
 	struct list_head engines;
 	u32 opened;
-	wait_queue_head_t idle;
+	bool gone;
 };
 
 /**
@@ -131,16 +132,15 @@ enum ipcdev_job_state {
  * @dst: what is written
  * @start_ns: CLOCK_MONOTONIC from which its latency is counted: of its submission. A
  *	back end whose job is meant to end later than at once sets it to that time
- * @node: in the list of free ones or of those in flight; this and the rest is the
- *	core's, protected by the ring's lock
+ * @number: that of its submission; this and the rest is the core's
+ * @node: in the list of free ones; under the ring's lock, and so is @state
  * @state: enum ipcdev_job_state
  * @eventfd: the request's, referenced, or NULL
  * @rate: how many of the user's timer interrupts a second it is charged for
- * @ended: its last record has been posted
  * @recorded: a record of a period has been posted
  * @record_at: and where it ends
  * @missed: periods since then
- * @posted: how many of its eventfd's events are due
+ * @events: of its eventfd that are due
  * @news: in the engine's list of those with news for an eventfd
  * @waste: in the engine's list of those to be released
  */
@@ -156,15 +156,15 @@ struct ipcdev_job {
 	struct ipcdev_slice_ref dst;
 	u64 start_ns;
 
+	u64 number;
 	struct list_head node;
 	enum ipcdev_job_state state;
 	struct eventfd_ctx *eventfd;
 	u32 rate;
-	bool ended;
 	bool recorded;
 	u32 record_at;
 	u64 missed;
-	atomic_t posted;
+	atomic_t events;
 	struct llist_node news;
 	struct llist_node waste;
 };
@@ -180,12 +180,6 @@ static inline void *ipcdev_job_private(struct ipcdev_job *job)
 {
 	return job + 1;
 }
-
-/**
- * ipcdev_engine_private - what the back end's open() has stored
- * @engine: the engine
- */
-#define ipcdev_engine_private(engine)	((engine)->private)
 
 /*
  * engine.c: exported to modules with a GPL licence. Their kernel-doc is there; in short:
@@ -219,23 +213,27 @@ void ipcdev_slice_write(const struct ipcdev_slice_ref *slice, u64 at, const void
  * @ring: the ring, first of all an object; its lock protects all below that the mutex
  *	does not. The kernel is the one writer, until the back end is gone
  * @private: the back end's
+ * @feed: what the kernel produces there
+ * @timing: how long its consumer takes
  * @backend: what carries out the requests; NULL once it is gone. Changes under @mutex
  * @mutex: one at a time calls on the back end
  * @peer: in the list of the back end's engines
- * @depth: requests in flight and completions that nobody has reaped, at most
+ * @name: the back end's
  * @operations: the back end's
+ * @length_max: the back end's
+ * @pin: the back end's
+ * @depth: requests in flight and completions that nobody has reaped, at most
  * @job_size: bytes of a job with what is the back end's
  * @jobs: @depth of them
  * @free: those that are free
- * @active: those that are in flight, in order of submission
  * @inflight: how many are submitted or being submitted, and not completed
  * @time_offset: what the creator's time namespace adds to CLOCK_MONOTONIC
+ * @tell_lock: one at a time signals eventfds
  * @news: jobs with an eventfd that is to be signalled
  * @waste: jobs with something that must be released in task context
  * @release_mutex: one at a time releases
  * @release: does so
- * @room_wq: those who wait to be the one who waits for room
- * @room_taken: there is one; under the object's lock
+ * @room_wq: those who wait for room
  * @drain_wq: those who wait until nothing is in flight
  * @submitted: requests
  * @completed: of these, completed
@@ -248,23 +246,27 @@ void ipcdev_slice_write(const struct ipcdev_slice_ref *slice, u64 at, const void
 struct ipcdev_engine {
 	struct ipcdev_ring ring;
 	void *private;
+	struct ipcdev_feed feed;
+	struct ipcdev_timing timing;
 	struct ipcdev_backend *backend;
 	struct mutex mutex; /* calls on the back end */
 	struct list_head peer;
-	u32 depth;
+	char name[IPCDEV_BACKEND_NAME_MAX];
 	u32 operations;
+	u64 length_max;
+	bool pin;
+	u32 depth;
 	size_t job_size;
 	void *jobs;
 	struct list_head free;
-	struct list_head active;
 	u32 inflight;
 	u64 time_offset;
+	spinlock_t tell_lock; /* the events of eventfds */
 	struct llist_head news;
 	struct llist_head waste;
 	struct mutex release_mutex; /* one releases at a time */
 	struct work_struct release;
 	wait_queue_head_t room_wq;
-	bool room_taken;
 	wait_queue_head_t drain_wq;
 	u64 submitted;
 	u64 completed;
@@ -274,5 +276,26 @@ struct ipcdev_engine {
 	u64 missed;
 	u64 latency[IPCDEV_HISTOGRAM];
 };
+
+/**
+ * ipcdev_engine_job - one of an engine's jobs
+ * @engine: the engine
+ * @i: which, less than its depth
+ */
+static inline struct ipcdev_job *ipcdev_engine_job(struct ipcdev_engine *engine, u32 i)
+{
+	return engine->jobs + i * engine->job_size;
+}
+
+/**
+ * ipcdev_job_active - whether a job is with the back end
+ * @job: the job
+ *
+ * Under the engine's mutex it may stop being that, and no other one begins to be.
+ */
+static inline bool ipcdev_job_active(const struct ipcdev_job *job)
+{
+	return READ_ONCE(job->state) == IPCDEV_JOB_ACTIVE;
+}
 
 #endif

@@ -7,6 +7,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/poll.h>
+#include <linux/preempt.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
@@ -20,6 +21,12 @@
 
 /* Memory that a user makes us take is charged to it, and fails before it kills. */
 #define IPCDEV_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* What completes a request runs in interrupts, but locks: no NMI is allowed to. */
+#define ipcdev_assert_not_nmi()	WARN_ON_ONCE(IS_ENABLED(CONFIG_PROVE_LOCKING) && in_nmi())
+
+/* And that it is an interrupt that does, on PREEMPT_RT too. */
+#define ipcdev_assert_hardirq()	WARN_ON_ONCE(IS_ENABLED(CONFIG_PROVE_LOCKING) && !in_hardirq())
 
 #define IPCDEV_RIGHTS	(IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE | IPCDEV_RIGHT_PUBLISH)
 
@@ -291,6 +298,7 @@ enum ipcdev_resource {
 	IPCDEV_EVENTFDS,
 	IPCDEV_INFLIGHT,
 	IPCDEV_NAMES,
+	IPCDEV_TIMER_RATE,
 	IPCDEV_RESOURCES,
 };
 
@@ -301,6 +309,8 @@ extern unsigned int ipcdev_max_names;
 extern unsigned int ipcdev_max_depth;
 extern unsigned int ipcdev_max_msg_size;
 extern unsigned int ipcdev_max_batch;
+extern unsigned long ipcdev_timer_period_min;
+extern unsigned int ipcdev_timer_rate_max;
 
 void ipcdev_account_init(void);
 struct ipcdev_account *ipcdev_account_get(void);
@@ -353,6 +363,7 @@ static inline int ipcdev_deadline_parse(struct ipcdev_deadline *d, const struct 
 }
 
 u64 ipcdev_time_to_caller(u64 ns);
+u64 ipcdev_time_from_caller(u64 ns);
 
 /* By its own policy: rt_task() is also true of one that another's waiting has lifted. */
 static inline bool ipcdev_has_rt_priority(const struct task_struct *task)
@@ -431,6 +442,14 @@ long ipcdev_queue_create(void __user *uarg, size_t usize);
 /* ring.c */
 bool ipcdev_is_ring(const struct file *file);
 long ipcdev_ring_create(void __user *uarg, size_t usize);
+
+/* engine.c */
+long ipcdev_engine_create(void __user *uarg, size_t usize);
+long ipcdev_engines(void __user *uarg, size_t usize);
+
+/* soft.c */
+int ipcdev_soft_init(void);
+void ipcdev_soft_exit(void);
 
 /* An ioctl's number says how large its caller's structure is. */
 static inline int ipcdev_cmd_size(unsigned int cmd, size_t *usize)

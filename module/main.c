@@ -53,6 +53,10 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcdev_queue_create(uarg, usize);
 	case _IOC_NR(IPCDEV_IOC_CREATE_RING):
 		return ipcdev_ring_create(uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_CREATE_ENGINE):
+		return ipcdev_engine_create(uarg, usize);
+	case _IOC_NR(IPCDEV_IOC_ENGINES):
+		return ipcdev_engines(uarg, usize);
 	default:
 		return -ENOTTY;
 	}
@@ -84,11 +88,16 @@ static int __init ipcdev_init(void)
 	ret = ipcdevfs_init();
 	if (ret)
 		goto err_message;
-	ret = misc_register(&device);
+	ret = ipcdev_soft_init();
 	if (ret)
 		goto err_fs;
+	ret = misc_register(&device);
+	if (ret)
+		goto err_soft;
 	return 0;
 
+err_soft:
+	ipcdev_soft_exit();
 err_fs:
 	ipcdevfs_exit();
 err_message:
@@ -100,6 +109,7 @@ err_message:
 static void __exit ipcdev_exit(void)
 {
 	misc_deregister(&device);
+	ipcdev_soft_exit();
 	ipcdevfs_exit();
 	ipcdev_message_exit();
 	ipcdev_objects_exit();
@@ -109,7 +119,7 @@ static void __exit ipcdev_exit(void)
 module_init(ipcdev_init);
 module_exit(ipcdev_exit);
 
-MODULE_DESCRIPTION("Shared buffers, message queues and rings behind one character device");
+MODULE_DESCRIPTION("Shared buffers, message queues, rings and engines behind one character device");
 MODULE_AUTHOR("The ipcdev project");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("1.0");

@@ -10,12 +10,14 @@
 
 #include <linux/tracepoint.h>
 
+#include "engine.h"
 #include "ipcdev.h"
 #include "message.h"
 
 TRACE_DEFINE_ENUM(IPCDEV_TYPE_BUFFER);
 TRACE_DEFINE_ENUM(IPCDEV_TYPE_QUEUE);
 TRACE_DEFINE_ENUM(IPCDEV_TYPE_RING);
+TRACE_DEFINE_ENUM(IPCDEV_TYPE_ENGINE);
 
 DECLARE_EVENT_CLASS(ipcdev_object,
 		    TP_PROTO(const struct ipcdev_object *obj),
@@ -34,7 +36,8 @@ DECLARE_EVENT_CLASS(ipcdev_object,
 			      __print_symbolic(__entry->type,
 					       { IPCDEV_TYPE_BUFFER, "buffer" },
 					       { IPCDEV_TYPE_QUEUE, "queue" },
-					       { IPCDEV_TYPE_RING, "ring" }),
+					       { IPCDEV_TYPE_RING, "ring" },
+					       { IPCDEV_TYPE_ENGINE, "engine" }),
 			      __entry->readers, __entry->writers)
 );
 
@@ -124,6 +127,40 @@ DECLARE_EVENT_CLASS(ipcdev_sleep,
 
 IPCDEV_SLEEP_EVENT(sleep);
 IPCDEV_SLEEP_EVENT(wake);
+
+DECLARE_EVENT_CLASS(ipcdev_job,
+		    TP_PROTO(const struct ipcdev_object *obj, const struct ipcdev_job *job,
+			     s64 result),
+		    TP_ARGS(obj, job, result),
+		    TP_STRUCT__entry(__field(u64, id)
+				     __field(u64, user_data)
+				     __field(u32, op)
+				     __field(s64, result)
+		    ),
+		    TP_fast_assign(__entry->id = obj->id;
+				   __entry->user_data = job->user_data;
+				   __entry->op = job->op;
+				   __entry->result = result;
+		    ),
+		    TP_printk("id=%llu op=%s user_data=%#llx result=%lld", __entry->id,
+			      __print_symbolic(__entry->op,
+					       { IPCDEV_OP_NOP, "nop" },
+					       { IPCDEV_OP_TIMER, "timer" },
+					       { IPCDEV_OP_COPY, "copy" },
+					       { IPCDEV_OP_FILL, "fill" },
+					       { IPCDEV_OP_CRC32, "crc32" },
+					       { IPCDEV_OP_FACTORIAL, "factorial" }),
+			      __entry->user_data, __entry->result)
+);
+
+#define IPCDEV_JOB_EVENT(name)						\
+	DEFINE_EVENT(ipcdev_job, ipcdev_##name,				\
+		     TP_PROTO(const struct ipcdev_object *obj,		\
+			      const struct ipcdev_job *job, s64 result), \
+		     TP_ARGS(obj, job, result))
+
+IPCDEV_JOB_EVENT(submit);
+IPCDEV_JOB_EVENT(complete);
 
 #endif
 

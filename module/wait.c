@@ -51,6 +51,15 @@ u64 ipcdev_time_to_caller(u64 ns)
 }
 
 /**
+ * ipcdev_time_from_caller - a CLOCK_MONOTONIC time of the caller's in the initial namespace
+ * @ns: at most KTIME_MAX
+ */
+u64 ipcdev_time_from_caller(u64 ns)
+{
+	return monotonic_to_host(ns);
+}
+
+/**
  * ipcdev_deadline_set - ipcdev_deadline_parse() of a call that has a deadline
  * @d: the result
  * @flags: the call's

@@ -64,8 +64,8 @@ enum ipcdev_type {
 /**
  * struct ipcdev_info - the module's limits and what the caller has used
  * @version: IPCDEV_VERSION of the module
- * @max_batch: messages in one batch
- * @max_depth: messages in one queue
+ * @max_batch: messages, or requests, in one batch
+ * @max_depth: messages in one queue, or requests in one engine
  * @max_msg_size: bytes in one message
  * @max_objects: objects for each user
  * @max_eventfds: attached eventfds for each user
@@ -177,22 +177,23 @@ struct ipcdev_create_queue {
  * @uid: its creator, as the caller's user namespace sees it
  * @gid: likewise
  * @rights: IPCDEV_RIGHT_* of the handle asked; 0 in a listing
- * @readers: open files that may read; ring: consumers, 0 or 1
- * @writers: open files that may write; ring: producers, 0 or 1
+ * @readers: open files that may read; ring and engine: consumers, 0 or 1
+ * @writers: open files that may write; ring: producers, 0 or 1; engine: 1 until its
+ *	back end is gone
  * @watches: attached eventfds
- * @depth: queue: messages at most; broadcast: for each receiver
+ * @depth: queue: messages at most; broadcast: for each receiver; engine: requests
  * @msg_max: queue: bytes in the largest message
  * @size: buffer: its bytes; queue: bytes of payload at most; ring: bytes of its data
- * @queued: queue: messages that it holds now
+ * @queued: queue: messages that it holds now; engine: requests in flight
  * @receivers: callers now asleep for a message, or in a ring for records
  * @senders: callers now asleep for room
  * @calls: queue: calls received and not answered yet
  * @queued_bytes: queue: bytes of payload that it holds now; ring: bytes between the
  *	two indices, as far as these can be true
  * @created_ns: CLOCK_REALTIME of its creation
- * @sent: queue: messages accepted
+ * @sent: queue: messages accepted; engine: requests submitted
  * @sent_bytes: queue: their payload
- * @received: queue: messages delivered
+ * @received: queue: messages delivered; engine: requests that have ended
  * @received_bytes: queue: their payload
  * @dropped: queue: messages that IPCDEV_QUEUE_DROP_OLDEST dropped; broadcast: the
  *	sum of what all receivers lost, and @received of what they received
@@ -348,8 +349,8 @@ struct ipcdev_wait {
  * @reserved: zero
  *
  * &IPCDEV_IOC_SEAL, on a buffer's handle with IPCDEV_RIGHT_WRITE. EBUSY while
- * a mapping made through a writing handle exists or a page is pinned. Sealing
- * a sealed buffer succeeds.
+ * a mapping made through a writing handle exists, a page is pinned or an engine
+ * writes to it. Sealing a sealed buffer succeeds.
  */
 struct ipcdev_seal {
 	__u32 flags;
@@ -829,7 +830,7 @@ struct ipcdev_engines {
 #define IPCDEV_REQUEST_ABSOLUTE	0x2	/* TIMER: value is a time */
 
 /**
- * struct ipcdev_request - something for an engine to do
+ * struct ipcdev_engine_request - something for an engine to do
  * @op: enum ipcdev_op; EOPNOTSUPP if the back end does not know it
  * @flags: IPCDEV_REQUEST_*
  * @user_data: 64 bits of the caller's choice
@@ -842,7 +843,7 @@ struct ipcdev_engines {
  *	the time of CLOCK_MONOTONIC at which it does. FILL: the byte, 0 to 255.
  *	FACTORIAL: the number, less than 2^32. Else zero
  * @period_ns: TIMER: after @value, again after each such period until it is cancelled;
- *	0 for once. EINVAL below the module's timer_period_min_ns, EDQUOT if the user's
+ *	0 for once. EINVAL below the module's timer_period_min, EDQUOT if the user's
  *	timers would come more often than timer_rate_max times a second in all
  * @eventfd: with IPCDEV_REQUEST_EVENTFD: gains 1 with each completion, after it can be
  *	seen; else zero
@@ -851,7 +852,7 @@ struct ipcdev_engines {
  * The slices of a COPY have the same length and do not overlap. @buffer_id of a slice
  * is zero. The buffers, and the eventfd, live at least until the request has ended.
  */
-struct ipcdev_request {
+struct ipcdev_engine_request {
 	__u32 op;
 	__u32 flags;
 	__aligned_u64 user_data;
@@ -871,7 +872,7 @@ struct ipcdev_request {
  * @count: how many requests lie at @requests
  * @deadline_ns: when to give up
  * @requests: array of requests, each @request_size bytes
- * @request_size: the size of struct ipcdev_request as the caller knows it
+ * @request_size: the size of struct ipcdev_engine_request as the caller knows it
  * @reserved: zero
  *
  * &IPCDEV_IOC_SUBMIT, on an engine's handle with IPCDEV_RIGHT_WRITE; returns how many
