@@ -48,6 +48,8 @@ FIXTURE(ioctl)
 	int others[2];		/* those that do not know it */
 	struct ipcdev_stat stat;
 	struct ipcdev_msg msg;
+	struct ipcdev_backend_info backend;
+	struct ipcdev_engine_request request;
 	union {
 		char bytes[LARGEST + 1];
 		struct ipcdev_list list;
@@ -60,6 +62,8 @@ FIXTURE(ioctl)
 		struct ipcdev_batch batch;
 		struct ipcdev_create_ring create_ring;
 		struct ipcdev_ring_take ring_take;
+		struct ipcdev_engines engines;
+		struct ipcdev_submit submit;
 	} arg;
 };
 
@@ -308,6 +312,90 @@ FIXTURE_VARIANT_ADD(ioctl, ring_signal)
 	},
 };
 
+FIXTURE_VARIANT_ADD(ioctl, create_engine)
+{
+	.cmd = IPCDEV_IOC_CREATE_ENGINE,
+	.least = 4,
+	.ret = 1,
+	.fields = {
+		FIELD(create_engine, flags, IPCDEV_RING_TAKEOVER),
+		FIELD(create_engine, rights, RIGHT_ALL),
+		FIELD(create_engine, reserved, 0),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, engines)
+{
+	.cmd = IPCDEV_IOC_ENGINES,
+	.least = 20,
+	.ret = 1,
+	.fields = {
+		FIELD(engines, reserved, 0),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, submit)
+{
+	.cmd = IPCDEV_IOC_SUBMIT,
+	.least = 28,
+	.ret = 1,
+	.fields = {
+		FIELD(submit, flags, WAIT_FLAGS),
+		FIELD(submit, deadline_ns, 0),
+		HIGH_FIELD(submit, deadline_ns),
+		FIELD(submit, reserved, 0),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, cancel)
+{
+	.cmd = IPCDEV_IOC_CANCEL,
+	.least = 4,
+	.ret = 1,
+	.fields = {
+		FIELD(cancel, flags, IPCDEV_CANCEL_ALL | IPCDEV_CANCEL_ANY),
+		FIELD(cancel, reserved, 0),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, drain)
+{
+	.cmd = IPCDEV_IOC_DRAIN,
+	.least = 4,
+	.fields = {
+		FIELD(wait, flags, WAIT_FLAGS),
+		FIELD(wait, reserved, 0),
+		FIELD(wait, deadline_ns, 0),
+		HIGH_FIELD(wait, deadline_ns),
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, engine_stat)
+{
+	.cmd = IPCDEV_IOC_ENGINE_STAT,
+	.least = 4,
+	.results = true,
+	.only_results = true,
+};
+
+static int engine_with_timers(int dev, unsigned int count)
+{
+	struct ipcdev_create_engine create = { .depth = 64 };
+	struct ipcdev_engine_request timer = {
+		.op = IPCDEV_OP_TIMER, .value = FOREVER,
+	};
+	struct ipcdev_submit submit = {
+		.count = 1, .requests = PTR(&timer), .request_size = sizeof(timer),
+	};
+	int fd = call(dev, IPCDEV_IOC_CREATE_ENGINE, &create);
+
+	while (count--) {
+		if (call(fd, IPCDEV_IOC_SUBMIT, &submit) != 1)
+			return -1;
+	}
+	return fd;
+}
+
 FIXTURE_SETUP(ioctl)
 {
 	ASSERT_EQ(0, private_fs());
@@ -340,6 +428,17 @@ FIXTURE_SETUP(ioctl)
 		break;
 	case IPCDEV_IOC_RING_TAKE:
 		self->arg.ring_take.role = RIGHT_READ;
+		break;
+	case IPCDEV_IOC_ENGINES:
+		self->arg.engines.count = 1;
+		self->arg.engines.infos = PTR(&self->backend);
+		self->arg.engines.info_size = sizeof(self->backend);
+		break;
+	case IPCDEV_IOC_SUBMIT:
+		self->request.op = IPCDEV_OP_NOP;
+		self->arg.submit.count = 1;
+		self->arg.submit.requests = PTR(&self->request);
+		self->arg.submit.request_size = sizeof(self->request);
 		break;
 	case IPCDEV_IOC_DUP:
 		self->arg.dup.rights = RIGHT_READ;
@@ -381,6 +480,11 @@ FIXTURE_SETUP(ioctl)
 		/* The handle is one that does not know what an end does. */
 		self->others[0] = self->on;
 		self->on = take_end(self->on, RIGHT_READ, 0);
+		ASSERT_LE(0, self->on);
+		break;
+	case 6:
+		self->on = engine_with_timers(self->dev,
+					      variant->cmd == IPCDEV_IOC_CANCEL ? 32 : 0);
 		ASSERT_LE(0, self->on);
 		break;
 	}
@@ -725,10 +829,60 @@ TEST_F(abi, layout)
 	EXPECT_EQ(0x10000, IPCDEV_RING_CONSUMER_OFFSET);
 	EXPECT_EQ(0x20000, IPCDEV_RING_PRODUCER_OFFSET);
 	EXPECT_EQ(0x30000, IPCDEV_RING_DATA_OFFSET);
+	LAYOUT(create_engine, rights, 4);
+	LAYOUT(create_engine, depth, 8);
+	LAYOUT(create_engine, backend, 16);
+	LENGTH(create_engine, 80);
+	LAYOUT(backend_info, operations, 64);
+	LAYOUT(backend_info, depth_max, 68);
+	LAYOUT(backend_info, length_max, 72);
+	LAYOUT(backend_info, period_min, 80);
+	LAYOUT(backend_info, engines, 88);
+	LENGTH(backend_info, 96);
+	LAYOUT(engines, count, 4);
+	LAYOUT(engines, infos, 8);
+	LAYOUT(engines, info_size, 16);
+	LENGTH(engines, 24);
+	LAYOUT(engine_request, flags, 4);
+	LAYOUT(engine_request, user_data, 8);
+	LAYOUT(engine_request, src, 16);
+	LAYOUT(engine_request, dst, 48);
+	LAYOUT(engine_request, value, 80);
+	LAYOUT(engine_request, period_ns, 88);
+	LAYOUT(engine_request, eventfd, 96);
+	LENGTH(engine_request, 104);
+	LAYOUT(submit, count, 4);
+	LAYOUT(submit, deadline_ns, 8);
+	LAYOUT(submit, requests, 16);
+	LAYOUT(submit, request_size, 24);
+	LENGTH(submit, 32);
+	LAYOUT(completion, user_data, 0);
+	LAYOUT(completion, result, 8);
+	LAYOUT(completion, time_ns, 16);
+	LAYOUT(completion, op, 24);
+	LAYOUT(completion, flags, 28);
+	LAYOUT(completion, missed, 32);
+	LENGTH(completion, 56);
+	LAYOUT(cancel, user_data, 8);
+	LENGTH(cancel, 16);
+	LAYOUT(engine_stat, operations, 64);
+	LAYOUT(engine_stat, flags, 68);
+	LAYOUT(engine_stat, depth, 72);
+	LAYOUT(engine_stat, inflight, 76);
+	LAYOUT(engine_stat, unreaped, 80);
+	LAYOUT(engine_stat, submitted, 88);
+	LAYOUT(engine_stat, completed, 96);
+	LAYOUT(engine_stat, failed, 104);
+	LAYOUT(engine_stat, cancelled, 112);
+	LAYOUT(engine_stat, records, 120);
+	LAYOUT(engine_stat, missed, 128);
+	LAYOUT(engine_stat, latency, 136);
+	LENGTH(engine_stat, 904);
 	/* And these never change, however much is added. */
 	EXPECT_EQ(96, IPCDEV_MSG_SIZE_VER0);
 	EXPECT_EQ(112, IPCDEV_TRANSFER_SIZE_VER0);
 	EXPECT_EQ(208, IPCDEV_CALL_SIZE_VER0);
+	EXPECT_EQ(104, IPCDEV_REQUEST_SIZE_VER0);
 }
 
 TEST_F(abi, numbers)
@@ -738,6 +892,8 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc010dc12, IPCDEV_IOC_CREATE_BUFFER);
 	EXPECT_EQ(0xc020dc13, IPCDEV_IOC_CREATE_QUEUE);
 	EXPECT_EQ(0xc010dc14, IPCDEV_IOC_CREATE_RING);
+	EXPECT_EQ(0xc050dc15, IPCDEV_IOC_CREATE_ENGINE);
+	EXPECT_EQ(0xc018dc16, IPCDEV_IOC_ENGINES);
 	EXPECT_EQ(0xc1a8dc20, IPCDEV_IOC_STAT);
 	EXPECT_EQ(0xc008dc21, IPCDEV_IOC_DUP);
 	EXPECT_EQ(0xc008dc22, IPCDEV_IOC_PUBLISH);
@@ -756,13 +912,17 @@ TEST_F(abi, numbers)
 	EXPECT_EQ(0xc008dc50, IPCDEV_IOC_RING_TAKE);
 	EXPECT_EQ(0xc018dc51, IPCDEV_IOC_RING_WAIT);
 	EXPECT_EQ(0xc008dc52, IPCDEV_IOC_RING_SIGNAL);
+	EXPECT_EQ(0xc020dc60, IPCDEV_IOC_SUBMIT);
+	EXPECT_EQ(0xc010dc61, IPCDEV_IOC_CANCEL);
+	EXPECT_EQ(0xc010dc62, IPCDEV_IOC_DRAIN);
+	EXPECT_EQ(0xc388dc63, IPCDEV_IOC_ENGINE_STAT);
 }
 
 static bool known(int nr)
 {
-	return (nr >= 0x10 && nr <= 0x14) || (nr >= 0x20 && nr <= 0x25) ||
+	return (nr >= 0x10 && nr <= 0x16) || (nr >= 0x20 && nr <= 0x25) ||
 	       nr == 0x30 || (nr >= 0x40 && nr <= 0x47) ||
-	       (nr >= 0x50 && nr <= 0x52);
+	       (nr >= 0x50 && nr <= 0x52) || (nr >= 0x60 && nr <= 0x63);
 }
 
 TEST_F(abi, unknown_numbers)
