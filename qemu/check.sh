@@ -22,6 +22,7 @@ fi
 status=0
 # shellcheck disable=SC2086 # options are words
 "$top/qemu/run.sh" --kernel "$kernel" --mem $mem --load brd $options \
+	--in "$build/module/$kernel/samples/ipcdev_sampler.ko:/usr/lib/ipcdev/ipcdev_sampler.ko" \
 	--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
 	-- /usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" || status=$?
 

@@ -22,7 +22,7 @@ esac
 [ -e "$tree/Makefile" ] || die "no kernel to build against in $tree; see KDIR in make help"
 
 mkdir -p "$folder"
-cp -rs --remove-destination "$top/Kbuild" "$top/module" "$top/uapi" "$folder"
+cp -rs --remove-destination "$top/Kbuild" "$top/module" "$top/samples" "$top/uapi" "$folder"
 find "$folder" -xtype l -delete
 # Types for BPF programs, which some kernels would have and which need pahole.
 make=(make -C "$(readlink -f "$tree")" M="$folder" --no-print-directory \

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver that uses ipcdev's producer API: the example of Documentation/producer.rst.
+ * /dev/ipcdev-sampler takes a ring and posts a record into it with each interrupt of a
+ * timer, which stands for the device that a real driver would have.
+ */
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "ipcdev_producer.h"
+#include "ipcdev_sampler.h"
+
+struct sampler {
+	struct ipcdev_producer *producer;
+	struct hrtimer timer;
+	u64 period_ns;
+	struct ipcdev_sample sample;
+};
+
+/* In hard interrupt context, on PREEMPT_RT too. A gap in the numbers is -ENOSPC. */
+static enum hrtimer_restart sampler_interrupt(struct hrtimer *timer)
+{
+	struct sampler *s = container_of(timer, struct sampler, timer);
+
+	s->sample.time_ns = ktime_get_ns();
+	if (ipcdev_producer_post(s->producer, &s->sample, sizeof(s->sample)) == -EPIPE)
+		return HRTIMER_NORESTART;
+	s->sample.number++;
+	hrtimer_forward_now(timer, ns_to_ktime(s->period_ns));
+	return HRTIMER_RESTART;
+}
+
+static long sampler_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcdev_sampler_start start;
+	struct ipcdev_producer *producer;
+	struct sampler *s = file->private_data;
+
+	if (cmd != IPCDEV_SAMPLER_START)
+		return -ENOTTY;
+	if (copy_from_user(&start, (void __user *)arg, sizeof(start)))
+		return -EFAULT;
+	if (start.reserved || start.period_ns < NSEC_PER_MSEC || start.period_ns > NSEC_PER_SEC)
+		return -EINVAL;
+	producer = ipcdev_producer_open(start.ring_fd);
+	if (IS_ERR(producer))
+		return PTR_ERR(producer);
+	if (cmpxchg(&s->producer, NULL, producer)) {
+		ipcdev_producer_close(producer);
+		return -EBUSY;
+	}
+	s->period_ns = start.period_ns;
+	hrtimer_start(&s->timer, ns_to_ktime(s->period_ns), HRTIMER_MODE_REL_HARD);
+	return 0;
+}
+
+static int sampler_open(struct inode *inode, struct file *file)
+{
+	struct sampler *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	file->private_data = s;
+	if (s)
+		hrtimer_setup(&s->timer, sampler_interrupt, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	return s ? 0 : -ENOMEM;
+}
+
+static int sampler_release(struct inode *inode, struct file *file)
+{
+	struct sampler *s = file->private_data;
+
+	/* First nobody posts any more, then the producer leaves. */
+	hrtimer_cancel(&s->timer);
+	if (s->producer)
+		ipcdev_producer_close(s->producer);
+	kfree(s);
+	return 0;
+}
+
+static const struct file_operations sampler_fops = {
+	.owner = THIS_MODULE,
+	.open = sampler_open,
+	.unlocked_ioctl = sampler_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = sampler_release,
+};
+
+static struct miscdevice sampler = { MISC_DYNAMIC_MINOR, "ipcdev-sampler", &sampler_fops };
+module_misc_device(sampler);
+
+MODULE_DESCRIPTION("Posts samples into a ring: how a driver uses ipcdev");
+MODULE_LICENSE("GPL");
