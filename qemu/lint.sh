@@ -99,7 +99,7 @@ tests()
 }
 
 rm -rf "$lint/log" && mkdir -p "$lint"
-mapfile -t kernel_files < <(sources '\.[ch]$' module uapi)
+mapfile -t kernel_files < <(sources '\.[ch]$' module samples uapi)
 mapfile -t user_files < <(sources '\.[ch]$' userspace selftests)
 mapfile -t scripts < <(sources '.' . | xargs grep -lE '^#!.*sh|^# shellcheck shell=')
 mapfile -t documented < <(sources '\.[ch]$' module uapi userspace/lib)
