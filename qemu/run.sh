@@ -26,8 +26,14 @@ COMMAND writes arrives on standard output as it comes.
   --icount         one processor, and a clock that counts instructions: the
                    same work takes the same time, whatever the host does
   --device ARG     QEMU's -device ARG; repeatable
+  --edu N          N devices of QEMU's kind edu, with the ids edu1 to eduN, in the
+                   order of their PCI addresses. Without MSI they share one
+                   interrupt line. The last is in a slot that it can be pulled out
+                   of and put into again, the bus port1
+  --monitor        QEMU's monitor (QMP) is the guest's /dev/ttyS3, so that COMMAND
+                   can plug and unplug devices. Who writes there may do what QEMU may
   --qemu ARG       one more argument to QEMU; repeatable
-  --append TEXT    more for the kernel's command line
+  --append TEXT    more for the kernel's command line; repeatable
   --in FILE[:PATH] a file for the guest, at PATH (default: in /root); repeatable
   --out FOLDER     where files come back to that COMMAND leaves in /out
   --console FILE   where the kernel's messages go (default: build/console.log)
@@ -55,7 +61,7 @@ complaints+='|stack-protector|kernel stack (overflow|overrun)'
 
 kernel_name=6.1 image=$build/guest.cpio module='' with_module=1 params='' load=()
 smp=2 mem=1024 accel=auto icount='' append='' files=() out='' limit=''
-console=$build/console.log interactive='' qemu=()
+console=$build/console.log interactive='' edu=0 monitor='' qemu=()
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -70,8 +76,10 @@ while [ $# -gt 0 ]; do
 	--accel)	accel=$2; shift ;;
 	--icount)	icount=1 smp=1 accel=tcg ;;
 	--device)	qemu+=(-device "$2"); shift ;;
+	--edu)		edu=$2; shift ;;
+	--monitor)	monitor=1 ;;
 	--qemu)		qemu+=("$2"); shift ;;
-	--append)	append=$2; shift ;;
+	--append)	append+=" $2"; shift ;;
 	--in)		files+=("$2"); shift ;;
 	--out)		out=$2; shift ;;
 	--console)	console=$2; shift ;;
@@ -204,6 +212,26 @@ tcg)	# Without -erms and -fsrm a copy would be counted byte by byte. QEMU 7.2's
 *)	die "no accelerator is called $accel" ;;
 esac
 say "guest: Linux $release, $smp CPU$([ "$smp" = 1 ] || echo s), $mem MiB, $accel${icount:+, counting instructions}"
+
+# Every fourth slot has the same interrupt line, and a port hands on its device's.
+for ((i = 1; i <= edu; i++)); do
+	addr=$(printf 'addr=%x' $((4 * i)))
+	if [ $i != "$edu" ]; then
+		qemu+=(-device "edu,id=edu$i,$addr")
+	else
+		qemu+=(-device "pcie-root-port,id=port1,chassis=1,slot=1,$addr"
+		       -device "edu,id=edu$i,bus=port1")
+	fi
+done
+
+# QEMU is at both ends of a socket: what the guest writes, it reads itself. An
+# interrupt of the port's own, for the reason given below.
+if [ "$monitor" ]; then
+	qemu+=(-chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off"
+	       -mon 'chardev=monitor,mode=control'
+	       -chardev "socket,id=commands,path=$work/monitor"
+	       -device 'isa-serial,index=3,chardev=commands,irq=7')
+fi
 
 # The host may be slow, and a watchdog's patience should not depend on that.
 append="watchdog_thresh=60 workqueue.watchdog_thresh=120 $append"
