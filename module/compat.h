@@ -13,6 +13,7 @@
 #include <linux/hrtimer.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/shmem_fs.h>
 #if IPCDEV_KERNEL < 7000
 #include <linux/pagevec.h>
@@ -74,6 +75,10 @@ static inline void ipcdev_touch_dir(struct inode *dir)
 #define ipcdev_fillattr(idmap, mask, inode, stat)	generic_fillattr(idmap, inode, stat)
 #else
 #define ipcdev_fillattr(idmap, mask, inode, stat)	generic_fillattr(idmap, mask, inode, stat)
+#endif
+
+#ifndef PCI_IRQ_INTX
+#define PCI_IRQ_INTX	PCI_IRQ_LEGACY
 #endif
 
 #if IPCDEV_KERNEL < 6012

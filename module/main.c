@@ -5,6 +5,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "edu.h"
 #include "ipcdev.h"
 #include "message.h"
 
@@ -91,11 +92,16 @@ static int __init ipcdev_init(void)
 	ret = ipcdev_soft_init();
 	if (ret)
 		goto err_fs;
-	ret = misc_register(&device);
+	ret = ipcdev_edu_init();
 	if (ret)
 		goto err_soft;
+	ret = misc_register(&device);
+	if (ret)
+		goto err_edu;
 	return 0;
 
+err_edu:
+	ipcdev_edu_exit();
 err_soft:
 	ipcdev_soft_exit();
 err_fs:
@@ -109,6 +115,7 @@ err_message:
 static void __exit ipcdev_exit(void)
 {
 	misc_deregister(&device);
+	ipcdev_edu_exit();
 	ipcdev_soft_exit();
 	ipcdevfs_exit();
 	ipcdev_message_exit();
