@@ -1,17 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # check.sh KERNEL OPTIONS [TEST]...: runs the selftests in a guest with that
-# KERNEL and these OPTIONS for run.sh. The last line is "N passed, N failed",
-# with what the kernel itself complained of as one more failure.
+# KERNEL and these OPTIONS for run.sh, and what depends on devices also in guests
+# that have others. The last line is "N passed, N failed", with what the kernel
+# itself complained of as one more failure in each guest.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 kernel=$1 options=$2
 shift 2
-out=$build/check/$kernel
-rm -rf "$out"
-mkdir -p "$out"
+results=$build/check/$kernel
+sampler=$build/module/$kernel/samples/ipcdev_sampler.ko
+rm -rf "$results"
 
 # A debug kernel is several times slower than others.
 factor=1 mem=1024
@@ -19,20 +20,38 @@ if [ "$kernel" = debug ]; then
 	factor=4 mem=2048
 fi
 
-status=0
-# shellcheck disable=SC2086 # options are words
-"$top/qemu/run.sh" --kernel "$kernel" --mem $mem --load brd $options \
-	--in "$build/module/$kernel/samples/ipcdev_sampler.ko:/usr/lib/ipcdev/ipcdev_sampler.ko" \
-	--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
-	-- /usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" || status=$?
+passed=0 failed=0 skipped=0
 
-read -r passed failed skipped < "$out/summary" 2> /dev/null || passed=0 failed=0 skipped=0
-# 1 says that tests failed, which are counted; all else is a failure of its own.
-case $status in
-0) ;;
-1) [ "$failed" != 0 ] || failed=1 ;;
-*) failed=$((failed + 1)) ;;
+# boot FOLDER OPTIONS [TEST]...: in one guest; its results come to the FOLDER.
+boot()
+{
+	local out=$1 options=$2 status=0 p f s
+	shift 2
+	mkdir -p "$out"
+	# shellcheck disable=SC2086 # options are words
+	"$top/qemu/run.sh" --kernel "$kernel" --mem $mem --load brd $options \
+		--in "$sampler:/usr/lib/ipcdev/ipcdev_sampler.ko" \
+		--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
+		-- /usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" ||
+		status=$?
+	read -r p f s < "$out/summary" 2> /dev/null || p=0 f=0 s=0
+	# 1 says that tests failed, which are counted; all else is a failure of its own.
+	case $status in
+	0) ;;
+	1) [ "$f" != 0 ] || f=1 ;;
+	*) f=$((f + 1)) ;;
+	esac
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+boot "$results" "--edu 3 --monitor $options" "$@"
+case " ${*:-edu} " in
+*" edu "*)
+	boot "$results/no-edu" "$options --edu 0" edu
+	boot "$results/one-edu" "--monitor $options --edu 1" edu
+	boot "$results/nomsi" "--monitor $options --edu 3 --append pci=nomsi" edu ;;
 esac
+
 if [ "$skipped" = 0 ]; then
 	echo "$passed passed, $failed failed"
 else
