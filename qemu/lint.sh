@@ -84,6 +84,7 @@ cplusplus()
 {
 	local flags=(-std=c++11 -Wall -Wextra -Werror -Iuapi -Iuserspace/lib)
 	printf '%s\n' '#include <ipcdev_service.h>' '#include <ipcdev_frames.h>' \
+		'#include <ipcdev_engine.h>' \
 		'struct number { uint64_t value; };' \
 		'IPCDEV_OPERATION(twice, 1, struct number, struct number);' \
 		'int f(number *n) { return twice(0, n, n, NULL); }' \

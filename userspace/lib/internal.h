@@ -19,6 +19,16 @@
 /* An ioctl on a freshly opened /dev/ipcdev. */
 int device_ioctl(unsigned long cmd, void *arg);
 
+struct ipcdev_ring;
+
+/*
+ * Sleeps until there are that many bytes, of records or of room; first signals the
+ * other side of another ring, unless that is NULL.
+ */
+int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
+		    const struct ipcdev_ring *signal,
+		    const struct ipcdev_deadline *deadline);
+
 /* Adds a deadline to the flags of a call; NULL adds nothing. */
 static inline int set_deadline(const struct ipcdev_deadline *deadline,
 			       __u32 *flags, __u64 *ns)

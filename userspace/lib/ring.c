@@ -103,7 +103,7 @@ int ipcdev_ring_map(struct ipcdev_ring *ring, int end)
 
 	if (ipcdev_stat(end, &stat))
 		return -1;
-	if (stat.type != IPCDEV_TYPE_RING) {
+	if (stat.type != IPCDEV_TYPE_RING && stat.type != IPCDEV_TYPE_ENGINE) {
 		errno = ENOTTY;
 		return -1;
 	}
@@ -359,9 +359,9 @@ static int sleep_until(struct ipcdev_ring *ring, uint32_t at,
  * The other side left while we slept: what it left behind is to be had first. However
  * this ends, who waits for what was flushed to @signal is told.
  */
-static int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
-		      const struct ipcdev_ring *signal,
-		      const struct ipcdev_deadline *deadline)
+int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
+		    const struct ipcdev_ring *signal,
+		    const struct ipcdev_deadline *deadline)
 {
 	int ret;
 
@@ -387,7 +387,7 @@ int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
 			return fail(EMSGSIZE);
 		need = _ipcdev_ring_space(len);
 	}
-	return wait_bytes(ring, need, NULL, deadline);
+	return ring_wait_bytes(ring, need, NULL, deadline);
 }
 
 int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
@@ -407,7 +407,7 @@ int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 	wake = state && must_wake(out, before, state);
 	if (check_gone(out, state))
 		return -1;
-	return wait_bytes(in, IPCDEV_RING_ALIGN, wake ? out : NULL, deadline);
+	return ring_wait_bytes(in, IPCDEV_RING_ALIGN, wake ? out : NULL, deadline);
 }
 
 /**

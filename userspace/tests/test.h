@@ -29,6 +29,18 @@ extern bool passed;
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))
 #define NO_MAP(call, error) CHECK(!(call) && errno == (error))
 
+/* engine.c */
+void test_engine_create(void);
+void test_engine_requests(void);
+void test_engine_reap(void);
+void test_engine_quiet(void);
+void test_engine_operations(void);
+void test_engine_timers(void);
+void test_engine_wait(void);
+void test_engine_eventfd(void);
+void test_engine_room(void);
+void test_engine_death(void);
+
 /* frames.c */
 void test_frames_create(void);
 void test_frames_lend(void);
