@@ -6,7 +6,7 @@
 cd "$(dirname "$0")" || exit
 set -- producer_consumer zero_copy_frames epoll_server pass_descriptor \
 	supervised_worker key_value file_server calculator.sh sensor_topic \
-	log_collector echo_service frame_pipeline
+	log_collector echo_service frame_pipeline async_copy periodic_sampler
 
 # A file, not a pipe: whatever an example leaves behind would keep that open.
 said=$(mktemp)
