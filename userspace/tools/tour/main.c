@@ -23,6 +23,7 @@ static const struct stop *const stops[] = {
 	&call,
 	&topic,
 	&ring,
+	&engine,
 	&killed,
 };
 

@@ -45,7 +45,7 @@ struct stop {
 };
 
 extern const struct stop by_messages, by_slices, fan_in, sealed, shell, call,
-	topic, ring, killed;
+	topic, ring, engine, killed;
 
 /* main.c */
 bool missed(const char *format, ...) __attribute__((format(printf, 1, 2)));
