@@ -9,7 +9,7 @@ tests="usage mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
 watch_buffer call call_fails serve serve_gone serve_queue serve_end topic slow_subscriber \
 ring ring_sides \
-top info stat \
+top info stat engine engine_test \
 quiet_stat other_user terminal examples"
 
 q=test-queue-$$
@@ -158,7 +158,7 @@ test_usage()
 	expect ok ipcdevctl --version
 	expect ok ipcdevctl --help
 	commands=$(printf '%s\n' "$out" | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	same "$(echo "$commands" | wc -l)" 18
+	same "$(echo "$commands" | wc -l)" 19
 	for command in $commands; do
 		expect ok ipcdevctl "$command" --help
 		like "$out" "usage: ipcdevctl $command *"
@@ -1161,6 +1161,78 @@ test_quiet_stat()
 	kill "$holder"
 	wait
 	until_so test ! -e "/dev/ipc/$q"
+}
+
+test_engine()
+{
+	expect ok ipcdevctl engine list
+	like "$out" "BACKEND*OPERATIONS*soft *nop timer copy fill crc32*"
+	expect ok ipcdevctl engine list --json
+	valid_json "$out"
+	has "$out" name '"soft"'
+	has "$out" engines 0
+
+	expect ok ipcdevctl create engine "$q" --depth 5 --backend soft -- sh -c "
+		ipcdevctl ls; ipcdevctl ls -j; ipcdevctl engine info $q
+		ipcdevctl engine info -j $q; ipcdevctl stat -j $q
+		ipcdevctl engine list -j; ipcdevctl top -n 1 -d 10ms"
+	like "$out" "*engine root *0/5 *-*/$q*\"type\":\"engine\"*$q*"
+	like "$out" "*back end *soft*in flight *0 of 5*submitted *0*"
+	# Of histograms that are empty, nothing is drawn.
+	case $out in *"and more"*) complain "$out" ;; esac
+	told=$(echo "$out" | grep '"latencies"')
+	valid_json "$told"
+	has "$told" backend '"soft"'
+	has "$told" depth 5
+	has "$told" gone false
+	like "$told" '*"interrupt":\[0,*"wakeup":\[0,*"reaped":\[0,*'
+	has "$out" inflight 0
+	has "$out" engines 1
+	like "$out" "*SENT/s*engine root *0/5 *$q*"
+
+	expect usage ipcdevctl create engine -p "$q"
+	expect usage ipcdevctl create engine -s 1 "$q"
+	expect usage ipcdevctl create engine --msg-max 5 "$q"
+	expect usage ipcdevctl create queue -e soft "$q"
+	expect usage ipcdevctl create buffer -s 1 -d 5 "$q"
+	expect failed ipcdevctl create engine -e nonsense "$q" -- true
+	like "$err" "*nonsense*no such back end*"
+	expect failed ipcdevctl create engine -e soft -d 100000000 "$q" -- true
+	like "$err" "*deep*"
+	expect failed ipcdevctl create engine -d 100000000 "$q" -- true
+	expect usage ipcdevctl engine
+	expect usage ipcdevctl engine nonsense
+	expect usage ipcdevctl engine list soft
+	expect usage ipcdevctl engine info
+	expect failed ipcdevctl engine info "$q"
+	expect ok ipcdevctl create queue -p "$q"
+	expect failed ipcdevctl engine info "$q"
+	like "$err" "*$q*not of this kind*"
+	expect ok ipcdevctl rm "$q"
+}
+
+test_engine_test()
+{
+	expect ok ipcdevctl engine test
+	like "$out" "soft: each operation 10 times, 4K each*LEAST *MEDIAN *MOST*"
+	like "$out" "*nop *timer * late*copy *fill *crc32 *submission*and more * #*"
+	expect ok ipcdevctl engine test --json --count 3 --size 100K soft
+	valid_json "$out"
+	has "$out" backend '"soft"'
+	has "$out" size 102400
+	for operation in nop timer copy fill crc32; do
+		has "$out" operation "\"$operation\""
+	done
+	# Each of the 15 requests is in the first histogram.
+	same "$(echo "$out" | sed 's/.*"interrupt":\[\([0-9,]*\)\].*/\1/' | tr , '\n' |
+		awk '{ sum += $1 } END { print sum }')" 15
+	expect failed ipcdevctl engine test nonsense
+	like "$err" "*nonsense*no such back end*"
+	expect usage ipcdevctl engine test -n 0
+	expect usage ipcdevctl engine test -s 0
+	expect usage ipcdevctl engine test soft soft
+	expect usage ipcdevctl engine list -n 5
+	expect failed ipcdevctl engine test -s 1T
 }
 
 test_other_user()

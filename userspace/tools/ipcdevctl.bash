@@ -14,11 +14,27 @@ _ipcdevctl_names()
 		return ;;
 	esac
 	for file in /dev/ipc/"$word"*; do
-		# A queue's name is a FIFO, a buffer's or a ring's a regular file.
+		# A queue's name is a FIFO, that of all else a regular file.
 		[ "$type" = queue ] && [ ! -p "$file" ] && continue
-		[ "$type" = buffer ] && [ ! -f "$file" ] && continue
+		[[ $type = buffer || $type = engine ]] && [ ! -f "$file" ] && continue
 		[ -e "$file" ] && COMPREPLY+=("${file##*/}")
 	done
+}
+
+_ipcdevctl_backends()
+{
+	mapfile -t COMPREPLY < <(compgen -W "$(ipcdevctl engine list 2> /dev/null |
+		sed '1d; s/ .*//')" -- "$1")
+}
+
+# What comes behind "ipcdevctl engine".
+_ipcdevctl_engine()
+{
+	case $2 in
+	'') mapfile -t COMPREPLY < <(compgen -W "list info test" -- "$1") ;;
+	info) _ipcdevctl_names "$1" engine ;;
+	test) _ipcdevctl_backends "$1" ;;
+	esac
 }
 
 _ipcdevctl()
@@ -46,9 +62,12 @@ _ipcdevctl()
 	--prio | --tag | --count | --timeout | --delay | --position | \
 	--offset | --length | --exec | --jobs | --history | --last | --backlog)
 		return ;;
+	--backend)
+		_ipcdevctl_backends "$word"
+		return ;;
 	esac
 
-	# The first word that is no option: what create makes.
+	# The first word that is no option: what create makes, what engine does.
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-*) ;;
@@ -57,12 +76,13 @@ _ipcdevctl()
 	done
 	case $command in
 	create) [ "$first" ] ||
-		mapfile -t COMPREPLY < <(compgen -W "queue buffer ring" -- "$word") ;;
+		mapfile -t COMPREPLY < <(compgen -W "queue buffer ring engine" -- "$word") ;;
 	mount)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	send | recv | peek | call | serve | pub | sub) [ "$first" ] || _ipcdevctl_names "$word" queue ;;
 	dump) [ "$first" ] || _ipcdevctl_names "$word" buffer ;;
+	engine) _ipcdevctl_engine "$word" "$first" ;;
 	watch | push | pop) [ "$first" ] || _ipcdevctl_names "$word" any ;;
 	stat | rm) _ipcdevctl_names "$word" any ;;
 	esac

@@ -57,8 +57,8 @@ struct command {
 };
 
 extern const struct command call_command, create_command, dump_command,
-	info_command, list_command, mount_command, peek_command, pop_command,
-	pub_command, push_command, recv_command, rm_command, send_command,
+	engine_command, info_command, list_command, mount_command, peek_command,
+	pop_command, pub_command, push_command, recv_command, rm_command, send_command,
 	serve_command, stat_command, sub_command, top_command, watch_command;
 
 /* main.c */
@@ -155,8 +155,12 @@ const char *type_name(const struct ipcdev_stat *stat);
 const char *user_name(uint32_t uid);
 void json_object(const struct ipcdev_stat *stat);
 
+/* engine.c */
+int fail_backend(const char *backend);
+
 /* text.c: what is printed for people, and as JSON for programs. */
 const char *format_size(uint64_t bytes, char *buf, size_t size);
+const char *format_time(uint64_t ns, char *buf, size_t size);
 void print_safely(const char *data, size_t len, bool terminal, bool lines);
 void json_open(const char *key, char bracket);
 void json_close(char bracket);

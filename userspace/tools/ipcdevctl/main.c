@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
 	&serve_command,
 	&dump_command,
 	&watch_command,
+	&engine_command,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))

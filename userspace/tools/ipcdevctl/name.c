@@ -2,7 +2,7 @@
 /* Names: the commands mount, create and rm, and what all do with names. */
 #include <fcntl.h>
 #include <getopt.h>
-#include <ipcdev_ring.h>
+#include <ipcdev_engine.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -178,6 +178,7 @@ struct wish {
 	bool queue_only;	/* has asked for what only a queue has */
 	unsigned int ring_flags;
 	struct ipcdev_create_queue attr;
+	const char *backend;
 	uint64_t size;
 	mode_t mode;
 	unsigned int publish;
@@ -191,6 +192,9 @@ static int create_object(const struct wish *wish)
 	case IPCDEV_TYPE_RING:
 		return ipcdev_ring_create(wish->size, wish->attr.rights,
 					  wish->ring_flags);
+	case IPCDEV_TYPE_ENGINE:
+		return ipcdev_engine_create(wish->backend, wish->attr.depth,
+					    wish->attr.rights, wish->ring_flags);
 	}
 	return ipcdev_buffer_create(wish->size, wish->attr.rights, 0);
 }
@@ -206,7 +210,9 @@ static int make_object(const struct wish *wish)
 	}
 	fd = create_object(wish);
 	if (fd < 0) {
-		if (errno == EINVAL)
+		if (wish->backend)
+			fail_backend(wish->backend);
+		else if (errno == EINVAL)
 			fail_because(wish->path, LIMITED);
 		else
 			fail(errno == ENOENT ? IPCDEV_DEVICE : wish->path,
@@ -312,7 +318,9 @@ static unsigned int parse_type(const struct command *command, const char *word)
 		return IPCDEV_TYPE_BUFFER;
 	if (!strcmp(word, "ring"))
 		return IPCDEV_TYPE_RING;
-	usage(command, "neither queue nor buffer nor ring", word);
+	if (!strcmp(word, "engine"))
+		return IPCDEV_TYPE_ENGINE;
+	usage(command, "neither queue nor buffer nor ring nor engine", word);
 }
 
 /* What does not go together. */
@@ -320,20 +328,27 @@ static void check_wish(const struct command *command, const struct wish *wish)
 {
 	bool queue = wish->type == IPCDEV_TYPE_QUEUE;
 	bool ring = wish->type == IPCDEV_TYPE_RING;
+	bool engine = wish->type == IPCDEV_TYPE_ENGINE;
 
-	if (queue && wish->size)
+	if ((queue || engine) && wish->size)
 		usage(command, "--size is for buffers and rings", NULL);
 	if (!queue && wish->queue_only)
 		usage(command, "that option is for queues", NULL);
-	if (!ring && wish->ring_flags)
-		usage(command, "--takeover is for rings", NULL);
+	if (!queue && !engine && wish->attr.depth)
+		usage(command, "--depth is for queues and engines", NULL);
+	if (!engine && wish->backend)
+		usage(command, "--backend is for engines", NULL);
+	if (!ring && !engine && wish->ring_flags)
+		usage(command, "--takeover is for rings and engines", NULL);
 	if (wish->attr.history && !(wish->attr.flags & IPCDEV_QUEUE_BROADCAST))
 		usage(command, "--history is for --broadcast", NULL);
-	if (!queue && !wish->size)
+	if (!queue && !engine && !wish->size)
 		usage(command, ring ? "a ring needs a --size" :
 		      "a buffer needs a --size", NULL);
 	if (ring && wish->publish && !wish->ring_flags)
 		usage(command, "a persistent ring needs --takeover", NULL);
+	if (engine && wish->publish)
+		usage(command, "an engine cannot be persistent", NULL);
 }
 
 static int create_run(const struct command *self, int argc, char **argv)
@@ -350,12 +365,15 @@ static int create_run(const struct command *self, int argc, char **argv)
 
 	while ((key = next_option(self, argc, argv)) != -1) {
 		if (parse_queue_option(self, key, &wish.attr)) {
-			wish.queue_only = true;
+			wish.queue_only |= key != 'd';
 			continue;
 		}
 		switch (key) {
 		case 's':
 			wish.size = parse_size(self, optarg);
+			break;
+		case 'e':
+			wish.backend = optarg;
 			break;
 		case 'm':
 			wish.mode = parse_mode(self, optarg);
@@ -385,8 +403,9 @@ static int create_run(const struct command *self, int argc, char **argv)
 
 static const struct option_info create_options[] = {
 	{ 's', "size", "SIZE", "buffer, ring: how large (needed)" },
-	{ 'o', "takeover", NULL, "ring: who has left may be succeeded" },
-	{ 'd', "depth", "N", "queue: messages that it holds at most (64)" },
+	{ 'o', "takeover", NULL, "ring, engine: who has left may be succeeded" },
+	{ 'd', "depth", "N", "queue: messages, engine: requests, at most (64)" },
+	{ 'e', "backend", "NAME", "engine: what carries out its requests (soft)" },
 	{ 'M', "msg-max", "SIZE", "queue: largest message (8K)" },
 	{ 'b', "bytes", "SIZE", "queue: bytes of all its messages at most" },
 	{ 'D', "drop-oldest", NULL, "queue: when full, drop instead of blocking" },
@@ -402,8 +421,8 @@ static const struct option_info create_options[] = {
 
 const struct command create_command = {
 	.name = "create",
-	.args = "queue|buffer|ring NAME [-- COMMAND [ARGUMENT...]]",
-	.summary = "make a queue, a buffer or a ring and give it a name",
+	.args = "queue|buffer|ring|engine NAME [-- COMMAND [ARGUMENT...]]",
+	.summary = "make an object and give it a name",
 	.details =
 "It lives while COMMAND does, or without one until this is interrupted, unless\n"
 "it is persistent. SIZE takes K, M or G.",

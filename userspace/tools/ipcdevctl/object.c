@@ -50,6 +50,8 @@ const char *type_name(const struct ipcdev_stat *stat)
 		return "queue";
 	case IPCDEV_TYPE_RING:
 		return "ring";
+	case IPCDEV_TYPE_ENGINE:
+		return "engine";
 	}
 	return "unknown";
 }
@@ -107,8 +109,9 @@ static const struct number {
 #define BUFFER IPCDEV_TYPE_BUFFER
 #define QUEUE IPCDEV_TYPE_QUEUE
 #define RING IPCDEV_TYPE_RING
-	{ "readers", "open files that may read; of a ring: consumers", 0, false, AT(readers) },
-	{ "writers", "open files that may write; of a ring: producers", 0, false, AT(writers) },
+#define ENGINE IPCDEV_TYPE_ENGINE
+	{ "readers", "open files that may read; with ends: consumers", 0, false, AT(readers) },
+	{ "writers", "open files that may write; with ends: producers", 0, false, AT(writers) },
 	{ "eventfds", "attached eventfds", 0, false, AT(watches) },
 	{ "size", "bytes", BUFFER, true, AT(size) },
 	{ "queued", "messages in it", QUEUE, false, AT(queued) },
@@ -134,6 +137,13 @@ static const struct number {
 	{ "senders", "asleep for room", RING, false, AT(senders) },
 	{ "send_waits", "times that the producer slept", RING, true, AT(send_waits) },
 	{ "recv_waits", "times that the consumer slept", RING, true, AT(recv_waits) },
+	{ "inflight", "requests in flight", ENGINE, false, AT(queued) },
+	{ "depth", "of at most", ENGINE, false, AT(depth) },
+	{ "unreaped_bytes", "bytes of completions to be reaped", ENGINE, true, AT(queued_bytes) },
+	{ "submitted", "requests", ENGINE, true, AT(sent) },
+	{ "completed", "of these", ENGINE, true, AT(received) },
+	{ "receivers", "asleep for a completion", ENGINE, false, AT(receivers) },
+	{ "recv_waits", "times that the consumer slept", ENGINE, true, AT(recv_waits) },
 	{ "wakeups", "sleepers woken", 0, true, AT(wakeups) },
 };
 
@@ -187,13 +197,13 @@ static void json_objects(const struct ipcdev_stat *stats, size_t count)
 	json_end_line();
 }
 
-/* How full a queue or a ring is; how large a buffer. */
+/* How full a queue, an engine or a ring is; how large a buffer. */
 static const char *contents(const struct ipcdev_stat *stat, char *buf,
 			    size_t size)
 {
 	char used[16];
 
-	if (stat->type == IPCDEV_TYPE_QUEUE) {
+	if (stat->type == IPCDEV_TYPE_QUEUE || stat->type == IPCDEV_TYPE_ENGINE) {
 		snprintf(buf, size, "%u/%u", stat->queued, stat->depth);
 	} else if (stat->type == IPCDEV_TYPE_RING) {
 		format_size(stat->queued_bytes, used, sizeof(used));

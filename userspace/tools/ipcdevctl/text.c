@@ -25,6 +25,22 @@ const char *format_size(uint64_t bytes, char *buf, size_t size)
 	return buf;
 }
 
+/* A time, exactly where that is short: 512ns, 4us, 1.5ms. */
+const char *format_time(uint64_t ns, char *buf, size_t size)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double value = ns;
+	int unit = 0;
+
+	while (value >= 1000 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(buf, size, "%.*f%s", value < 10 && value != (int)value ? 1 : 0, value,
+		 units[unit]);
+	return buf;
+}
+
 /* Bytes of the UTF-8 character at @s, 0 if there is none. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
