@@ -91,7 +91,7 @@ int ipcdev_engine_cancel(int fd, uint64_t user_data, unsigned int flags);
 
 /**
  * ipcdev_engine_drain() - sleep until nothing is in flight
- * @fd: a handle
+ * @fd: a handle that may write
  * @deadline: when to give up, or NULL
  */
 int ipcdev_engine_drain(int fd, const struct ipcdev_deadline *deadline);
