@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@
 #define DEPTH	8
 #define SIZE	(3 * 4096)
 #define PATIENCE (30 * SECOND)
+#define ROUNDS	101
 
 static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 static struct ipcdev_deadline soon;
@@ -299,6 +301,56 @@ void test_engine_timers(void)
 	CHECK(ipcdev_engine_cancel(engine, 0, IPCDEV_CANCEL_ALL) == 2);
 	CHECK(ipcdev_engine_cancel(engine, 0, IPCDEV_CANCEL_ALL | IPCDEV_CANCEL_ANY) == 1);
 	CHECK(!ipcdev_engine_drain(engine, &past));
+	close_engine(engine, &ring);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static uint64_t median(uint64_t *times, size_t count)
+{
+	qsort(times, count, sizeof(*times), compare_times);
+	return times[count / 2];
+}
+
+static void sleep_by_timerfd(int timer, uint64_t at)
+{
+	struct itimerspec spec = { { 0, 0 }, { at / SECOND, at % SECOND } };
+	uint64_t times;
+
+	CHECK(!timerfd_settime(timer, TFD_TIMER_ABSTIME, &spec, NULL));
+	CHECK(read(timer, &times, sizeof(times)) == sizeof(times));
+}
+
+/* A timer ends as exactly as a timerfd's does; in turn, so that both see the same. */
+void test_engine_accuracy(void)
+{
+	uint64_t late[ROUNDS], late_timerfd[ROUNDS], at, ours, theirs;
+	int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+	struct ipcdev_engine_request request;
+	struct ipcdev_ring ring;
+	int engine = open_engine(&ring);
+
+	for (int i = 0; i < ROUNDS && passed; i++) {
+		at = monotonic() + SECOND / 1000;
+		ipcdev_engine_timer_at(&request, i, at);
+		CHECK(!carry_out(engine, &ring, &request));
+		late[i] = monotonic() - at;
+		at = monotonic() + SECOND / 1000;
+		sleep_by_timerfd(timer, at);
+		late_timerfd[i] = monotonic() - at;
+	}
+	ours = median(late, ROUNDS);
+	theirs = median(late_timerfd, ROUNDS);
+	printf("# a timer is %llu ns late, a timerfd %llu\n", (unsigned long long)ours,
+	       (unsigned long long)theirs);
+	/* Twice, since the machine may be busy. */
+	CHECK(ours <= 2 * theirs);
+	close(timer);
 	close_engine(engine, &ring);
 }
 

@@ -614,6 +614,7 @@ static const struct {
 	{ "engine_quiet", test_engine_quiet },
 	{ "engine_operations", test_engine_operations },
 	{ "engine_timers", test_engine_timers },
+	{ "engine_accuracy", test_engine_accuracy },
 	{ "engine_wait", test_engine_wait },
 	{ "engine_eventfd", test_engine_eventfd },
 	{ "engine_room", test_engine_room },

@@ -36,6 +36,7 @@ void test_engine_reap(void);
 void test_engine_quiet(void);
 void test_engine_operations(void);
 void test_engine_timers(void);
+void test_engine_accuracy(void);
 void test_engine_wait(void);
 void test_engine_eventfd(void);
 void test_engine_room(void);
