@@ -33,7 +33,7 @@ everywhere="pipe fifo unix-stream unix-seqpacket unix-dgram tcp posix-mq \
 sysv-msg sysv-shm-sem shm-futex shm-sem shm-eventfd shm-spin memfd-unix signal \
 signalfd eventfd process-vm vmsplice zeromq nng dbus ipcdev-queue ipcdev-queue-rw \
 ipcdev-batch16 ipcdev-slice ipcdev-call ipcdev-call-deadline ipcdev-broadcast \
-ipcdev-broadcast-slice ipcdev-ring floor-ioctl"
+ipcdev-broadcast-slice ipcdev-ring ipcdev-engine ipcdev-engine-batch32 floor-ioctl"
 
 list()
 {

@@ -1280,7 +1280,7 @@ test_examples()
 	run=$(dirname "$(readlink -f "$ipcdevctl")")/../libexec/ipcdev/examples/run.sh
 	[ -e "$run" ] || skip "no examples here"
 	"$run" | sed 's/^/# /' > "$tmp/out"
-	if grep '^# not ok' "$tmp/out" || ! grep -q '^# ok 12' "$tmp/out"; then
+	if grep '^# not ok' "$tmp/out" || ! grep -q '^# ok 14' "$tmp/out"; then
 		cat "$tmp/out"
 		complain "an example has failed"
 	fi
