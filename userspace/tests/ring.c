@@ -834,12 +834,13 @@ static void move_and_die_when_asleep(int fd)
 void test_ring_persists(void)
 {
 	static const char *const name = "/dev/ipc/libipcdev-ring";
-	struct pollfd poll_fd = { .fd = eventfd(0, 0), .events = POLLIN };
+	struct pollfd poll_fd = { .events = POLLIN };
 	int fd = make_ring(IPCDEV_RING_TAKEOVER), status;
 	struct ipcdev_ring in;
 	eventfd_t times;
 	pid_t pid;
 
+	poll_fd.fd = eventfd(0, EFD_NONBLOCK);
 	CHECK(!ipcdev_publish(fd, name, 0600, IPCDEV_PUBLISH_PERSISTENT));
 	pid = start(move_and_die_when_asleep, fd);
 	take(&in, fd, READ);
