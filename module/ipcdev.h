@@ -10,6 +10,7 @@
 #include <linux/preempt.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
@@ -143,16 +144,17 @@ struct ipcdev_object {
 
 /**
  * struct ipcdev_waiter - a sleeper, on its own stack
- * @node: in the object's list of sleepers until somebody settles it; protected
- *	by the object's lock. A caller that waits for its reply is in none
  * @task: who sleeps
+ * @node: in the object's list of sleepers until somebody settles it; protected
+ *	by the object's lock. A caller that waits for its reply is in none. Not first:
+ *	GCC would then align the whole, and with it the stack, to 16 bytes
  * @msg: a sender's message until it is settled, a receiver's from then on
  * @result: IPCDEV_PENDING, and the outcome once settled; then the sleeper may
  *	return at any moment and this structure is gone
  */
 struct ipcdev_waiter {
-	struct list_head node;
 	struct task_struct *task;
+	struct list_head node;
 	struct ipcdev_message *msg;
 	int result;
 };
@@ -397,7 +399,7 @@ static inline struct task_struct *ipcdev_waiter_finish(struct ipcdev_waiter *w, 
 	struct task_struct *task = w->task;
 
 	get_task_struct(task);
-	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
+	/* Pairs with the load-acquire in ipcdev_waiter_settled(). */
 	smp_store_release(&w->result, result);
 	return task;
 }
@@ -425,8 +427,61 @@ static inline void ipcdev_waiter_wake(struct task_struct *task)
 	put_task_struct(task);
 }
 
-int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d);
-int ipcdev_sleep(const struct ipcdev_deadline *d);
+int ipcdev_sleep_until(const struct ipcdev_deadline *d);
+
+/**
+ * ipcdev_sleep - one round of sleeping; the caller has set its state
+ * @d: the deadline
+ *
+ * Return: 0 when woken, -ERESTARTSYS for a signal, -ETIMEDOUT. A deadline is
+ * absolute, so that a restarted call needs nothing remembered.
+ */
+static __always_inline int ipcdev_sleep(const struct ipcdev_deadline *d)
+{
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	if (unlikely(d->set))
+		return ipcdev_sleep_until(d);
+	schedule();
+	return 0;
+}
+
+static inline bool ipcdev_waiter_settled(const struct ipcdev_waiter *w)
+{
+	/* Pairs with the store-release in ipcdev_waiter_finish(). */
+	return smp_load_acquire(&w->result) != IPCDEV_PENDING;
+}
+
+/**
+ * ipcdev_waiter_sleep - sleep until settled
+ * @w: added, the object's lock dropped since
+ * @d: the deadline
+ *
+ * Return: 0 once settled, with the outcome in @w->result, or why the sleep ended
+ * before: then the caller must take the lock and look whether it was settled
+ * meanwhile, and else take itself off the list.
+ */
+static __always_inline int ipcdev_waiter_sleep(struct ipcdev_waiter *w,
+					       const struct ipcdev_deadline *d)
+{
+	int ret = 0;
+
+	/*
+	 * Whom we have just woken may be done with us by the time that we are back:
+	 * let it run before we go through the motions of falling asleep.
+	 */
+	if (unlikely(need_resched()))
+		cond_resched();
+	while (!ipcdev_waiter_settled(w)) {
+		if (unlikely(ret))
+			return ret;
+		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		if (!ipcdev_waiter_settled(w))
+			ret = ipcdev_sleep(d);
+		__set_current_state(TASK_RUNNING);
+	}
+	return 0;
+}
 
 /* buffer.c */
 extern const struct file_operations ipcdev_buffer_fops;

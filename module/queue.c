@@ -402,42 +402,6 @@ void ipcdev_queue_put_back(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	announce(q, receiver);
 }
 
-/* Nothing is ready: sleep for a message. Called with the lock, returns without it. */
-struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
-					 const struct ipcdev_deadline deadline)
-	__releases(&q->obj.lock)
-{
-	struct ipcdev_waiter w __uninitialized;
-	int ret;
-
-	if (ipcdev_writers_gone(&q->obj) && !q->taken) {
-		spin_unlock(&q->obj.lock);
-		return ERR_PTR(-EPIPE);
-	}
-	if (deadline.nonblock) {
-		spin_unlock(&q->obj.lock);
-		return ERR_PTR(-EAGAIN);
-	}
-	ipcdev_waiter_add(&w, &q->receivers);
-	q->nr_receivers++;
-	q->recv_waits++;
-	trace_ipcdev_sleep(&q->obj, false, 0);
-	spin_unlock(&q->obj.lock);
-
-	ret = ipcdev_waiter_sleep(&w, &deadline);
-	if (ret) {
-		spin_lock(&q->obj.lock);
-		if (w.result == IPCDEV_PENDING) {
-			list_del(&w.node);
-			q->nr_receivers--;
-			w.result = ret;
-		}
-		spin_unlock(&q->obj.lock);
-	}
-	trace_ipcdev_wake(&q->obj, false, w.result);
-	return w.result ? ERR_PTR(w.result) : w.msg;
-}
-
 /* What a receiver without room is told. */
 int ipcdev_queue_tell_need(const struct ipcdev_room *room, struct ipcdev_msg __user *out)
 {

@@ -138,9 +138,6 @@ int ipcdev_queue_send_checked(struct ipcdev_queue *q, struct ipcdev_message *msg
 			      const struct ipcdev_deadline deadline)
 	__releases(&q->obj.lock);
 void ipcdev_queue_put_back(struct ipcdev_queue *q, struct ipcdev_message *msg);
-struct ipcdev_message *ipcdev_queue_wait(struct ipcdev_queue *q,
-					 const struct ipcdev_deadline deadline)
-	__releases(&q->obj.lock);
 int ipcdev_queue_tell_need(const struct ipcdev_room *room, struct ipcdev_msg __user *out);
 int ipcdev_queue_deliver_laden(const struct ipcdev_message *msg, struct ipcdev_msg *um,
 			       u32 lost, void __user *uout, size_t usize);
@@ -520,6 +517,42 @@ static __always_inline void delivered(struct ipcdev_queue *q, struct ipcdev_mess
 		ipcdev_queue_discard(q, msg);
 }
 
+/* Nothing is ready: sleep for a message. Called with the lock, returns without it. */
+static __always_inline struct ipcdev_message *queue_wait(struct ipcdev_queue *q,
+							 const struct ipcdev_deadline *deadline)
+	__releases(&q->obj.lock)
+{
+	struct ipcdev_waiter w __uninitialized;
+	int ret;
+
+	if (unlikely(ipcdev_writers_gone(&q->obj)) && !q->taken) {
+		spin_unlock(&q->obj.lock);
+		return ERR_PTR(-EPIPE);
+	}
+	if (deadline->nonblock) {
+		spin_unlock(&q->obj.lock);
+		return ERR_PTR(-EAGAIN);
+	}
+	ipcdev_waiter_add(&w, &q->receivers);
+	q->nr_receivers++;
+	q->recv_waits++;
+	trace_ipcdev_sleep(&q->obj, false, 0);
+	spin_unlock(&q->obj.lock);
+
+	ret = ipcdev_waiter_sleep(&w, deadline);
+	if (unlikely(ret)) {
+		spin_lock(&q->obj.lock);
+		if (w.result == IPCDEV_PENDING) {
+			list_del(&w.node);
+			q->nr_receivers--;
+			w.result = ret;
+		}
+		spin_unlock(&q->obj.lock);
+	}
+	trace_ipcdev_wake(&q->obj, false, w.result);
+	return unlikely(w.result) ? ERR_PTR(w.result) : w.msg;
+}
+
 /*
  * Take the next message. It is then the caller's to end with delivered() or
  * put_back(). On -EMSGSIZE it stays, and @room says what it needs.
@@ -535,7 +568,7 @@ static __always_inline struct ipcdev_message *take(struct ipcdev_queue *q,
 	spin_lock(&q->obj.lock);
 	msg = first_ready(q);
 	if (!msg) {
-		msg = ipcdev_queue_wait(q, *deadline);
+		msg = queue_wait(q, deadline);
 		if (!IS_ERR(msg) && unlikely(!fits(msg, room))) {
 			note_need(msg, room);
 			ipcdev_queue_put_back(q, msg);

@@ -258,8 +258,13 @@ static struct ipcdev_bell *my_bell(clockid_t clock)
 	return clock == CLOCK_REALTIME ? &bells->realtime : &bells->monotonic;
 }
 
-/* Wherever the task is by now, what it began with is what it ends with. */
-static noinline int sleep_until(const struct ipcdev_deadline *d)
+/**
+ * ipcdev_sleep_until - ipcdev_sleep() of a call that has a deadline
+ * @d: the deadline
+ *
+ * Wherever the task is by now, what it began with is what it ends with.
+ */
+int ipcdev_sleep_until(const struct ipcdev_deadline *d)
 {
 	struct sleeper s = { .expires = d->expires, .task = current };
 	struct ipcdev_bell *bell = my_bell(d->clock);
@@ -280,69 +285,4 @@ static noinline int sleep_until(const struct ipcdev_deadline *d)
 		rb_erase_cached(&s.node, &bell->sleepers);
 	raw_spin_unlock_irqrestore(&bell->lock, flags);
 	return expired ? -ETIMEDOUT : 0;
-}
-
-static __always_inline int sleep_once(const struct ipcdev_deadline *d)
-{
-	if (signal_pending(current))
-		return -ERESTARTSYS;
-	if (unlikely(d->set))
-		return sleep_until(d);
-	schedule();
-	return 0;
-}
-
-/**
- * ipcdev_sleep - one round of sleeping; the caller has set its state
- * @d: the deadline
- *
- * Return: 0 when woken, -ERESTARTSYS for a signal, -ETIMEDOUT. A deadline is
- * absolute, so that a restarted call needs nothing remembered.
- */
-int ipcdev_sleep(const struct ipcdev_deadline *d)
-{
-	return sleep_once(d);
-}
-
-static bool is_settled(const struct ipcdev_waiter *w)
-{
-	/* Pairs with the store-release in ipcdev_waiter_finish(). */
-	return smp_load_acquire(&w->result) != IPCDEV_PENDING;
-}
-
-/**
- * ipcdev_waiter_sleep - sleep until settled
- * @w: added, the object's lock dropped since
- * @d: the deadline
- *
- * Return: 0 once settled, with the outcome in @w->result, or why the sleep ended
- * before: then the caller must take the lock and look whether it was settled
- * meanwhile, and else take itself off the list.
- */
-int ipcdev_waiter_sleep(struct ipcdev_waiter *w, const struct ipcdev_deadline *d)
-{
-	int ret;
-
-	/*
-	 * Whom we have just woken may be done with us by the time that we are back:
-	 * let it run before we go through the motions of falling asleep.
-	 */
-	if (unlikely(need_resched()))
-		cond_resched();
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		if (is_settled(w)) {
-			ret = 0;
-			break;
-		}
-		ret = sleep_once(d);
-		if (is_settled(w)) {
-			ret = 0;
-			break;
-		}
-		if (ret)
-			break;
-	}
-	__set_current_state(TASK_RUNNING);
-	return ret;
 }
