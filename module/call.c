@@ -35,6 +35,8 @@ static struct ipcdev_message *held_find(struct ipcdev_handle *h, u64 token)
 {
 	struct rb_node *node = h->calls.rb_node;
 
+	if (likely(h->call && token == ipcdev_call_token(h->call)))
+		return h->call;
 	while (node) {
 		struct ipcdev_message *msg = rb_entry(node, struct ipcdev_message, node);
 
@@ -43,12 +45,6 @@ static struct ipcdev_message *held_find(struct ipcdev_handle *h, u64 token)
 		node = token < ipcdev_call_token(msg) ? node->rb_left : node->rb_right;
 	}
 	return NULL;
-}
-
-static bool token_less(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct ipcdev_message, node)->seq <
-	       rb_entry(b, struct ipcdev_message, node)->seq;
 }
 
 /*
@@ -80,7 +76,10 @@ static void gone_add(struct ipcdev_queue *q, struct ipcdev_message *msg, struct 
 static __always_inline void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,
 					struct ipcdev_message *msg)
 {
-	rb_erase(&msg->node, &h->calls);
+	if (likely(h->call == msg))
+		h->call = NULL;
+	else
+		rb_erase(&msg->node, &h->calls);
 	if (!msg->caller)
 		gone_remove(q, msg);
 	q->calls--;
@@ -135,20 +134,16 @@ struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
 	return ipcdev_waiter_finish(w, result);
 }
 
-static void hold(struct ipcdev_queue *q, struct ipcdev_message *msg, struct ipcdev_handle *h)
-{
-	msg->state = IPCDEV_HELD;
-	msg->server = h;
-	rb_add(&msg->node, &h->calls, token_less);
-	q->calls++;
-}
-
-/*
- * ipcdev_call_delivered() where somebody has gone, or nobody can answer. Called with
- * the lock, returns without it.
+/**
+ * ipcdev_call_delivered_checked - delivered() of a call where somebody has gone, or
+ *	nobody can answer
+ * @q: the queue; its lock is held, and released here
+ * @msg: delivered
+ * @h: through which it was received; NULL if its token was not told, so that
+ *	nobody can answer
  */
-static noinline void delivered_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
-				       struct ipcdev_handle *h)
+void ipcdev_call_delivered_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				   struct ipcdev_handle *h)
 	__releases(&q->obj.lock)
 {
 	struct task_struct *task = NULL;
@@ -156,7 +151,7 @@ static noinline void delivered_checked(struct ipcdev_queue *q, struct ipcdev_mes
 	LIST_HEAD(done);
 
 	if (h) {
-		hold(q, msg, h);
+		call_hold(q, msg, h);
 		if (!msg->caller) {
 			held_orphan(q, h, msg, &done);
 			events |= EPOLLPRI;
@@ -179,40 +174,6 @@ static noinline void delivered_checked(struct ipcdev_queue *q, struct ipcdev_mes
 }
 
 /**
- * ipcdev_call_delivered - a call has been received
- * @q: the queue
- * @msg: taken, and delivered
- * @h: through which it was received; NULL if its token was not told, so that
- *	nobody can answer
- */
-void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
-			   struct ipcdev_handle *h)
-{
-	bool laden = msg->cargo;
-
-	/*
-	 * The server has what came with the request; nothing keeps it open here until
-	 * the reply, unless a peeker is still looking.
-	 */
-	if (unlikely(msg->cargo || msg->pid) && !READ_ONCE(msg->pins))
-		ipcdev_message_strip(msg);
-
-	spin_lock(&q->obj.lock);
-	trace_ipcdev_receive(&q->obj, msg);
-	q->taken--;
-	if (laden)
-		q->laden--;
-	q->received++;
-	q->received_bytes += msg->len;
-	if (unlikely(!h || !msg->caller || ipcdev_writers_gone(&q->obj))) {
-		delivered_checked(q, msg, h);
-		return;
-	}
-	hold(q, msg, h);
-	spin_unlock(&q->obj.lock);
-}
-
-/**
  * ipcdev_calls_release - nobody will answer through a handle any more
  * @q: the queue
  * @h: its last reference is gone
@@ -220,14 +181,12 @@ void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
 void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
 {
 	struct ipcdev_message *msg;
-	struct rb_node *node;
 	LIST_HEAD(orphans);
 
-	if (RB_EMPTY_ROOT(&h->calls))
+	if (!h->call && RB_EMPTY_ROOT(&h->calls))
 		return;
 	spin_lock(&q->obj.lock);
-	while ((node = rb_first(&h->calls))) {
-		msg = rb_entry(node, struct ipcdev_message, node);
+	while ((msg = h->call ?: rb_entry_safe(rb_first(&h->calls), struct ipcdev_message, node))) {
 		held_remove(q, h, msg);
 		if (msg->caller)
 			ipcdev_waiter_wake(ipcdev_call_end(msg, -EPIPE));

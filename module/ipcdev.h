@@ -210,8 +210,9 @@ struct ipcdev_cursor {
  * @account: of the first who sent descriptors or slices through it, or NULL; see
  *	ipcdev_account_get_kept()
  * @watches: attached eventfds; protected by the object's watch_mutex
- * @calls: queue: calls received through it and not answered, by token; protected
- *	by the object's lock, and so is the rest
+ * @call: queue: a call received through it and not answered; protected by the
+ *	object's lock, and so is the rest
+ * @calls: all others of these, by token
  * @gone: those of them whose callers have given up, the first of them first
  * @cursor: broadcast queue: what it has received
  */
@@ -222,6 +223,7 @@ struct ipcdev_handle {
 	struct pid *opener;
 	struct ipcdev_account *account;
 	struct list_head watches;
+	struct ipcdev_message *call;
 	struct rb_root calls;
 	struct list_head gone;
 	struct ipcdev_cursor cursor;

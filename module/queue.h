@@ -170,8 +170,9 @@ long ipcdev_broadcast_subscribe(struct file *file, void __user *uarg, size_t usi
 long ipcdev_call(struct file *file, void __user *uarg, size_t usize);
 long ipcdev_reply(struct file *file, void __user *uarg, size_t usize);
 long ipcdev_reply_recv(struct file *file, void __user *uarg, size_t usize);
-void ipcdev_call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
-			   struct ipcdev_handle *h);
+void ipcdev_call_delivered_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				   struct ipcdev_handle *h)
+	__releases(&q->obj.lock);
 struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result);
 void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h);
 
@@ -487,6 +488,53 @@ static inline void note_need(const struct ipcdev_message *msg, struct ipcdev_roo
 	room->slices = ipcdev_cargo_slices(msg);
 }
 
+static inline bool token_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcdev_message, node)->seq <
+	       rb_entry(b, struct ipcdev_message, node)->seq;
+}
+
+/* A server mostly has one call at a time, and that needs no tree. */
+static __always_inline void call_hold(struct ipcdev_queue *q, struct ipcdev_message *msg,
+				      struct ipcdev_handle *h)
+{
+	msg->state = IPCDEV_HELD;
+	msg->server = h;
+	if (likely(!h->call))
+		h->call = msg;
+	else
+		rb_add(&msg->node, &h->calls, token_less);
+	q->calls++;
+}
+
+/* delivered() of a call. */
+static __always_inline void call_delivered(struct ipcdev_queue *q, struct ipcdev_message *msg,
+					   struct ipcdev_handle *h)
+{
+	bool laden = msg->cargo;
+
+	/*
+	 * The server has what came with the request; nothing keeps it open here until
+	 * the reply, unless a peeker is still looking.
+	 */
+	if (unlikely(msg->cargo || msg->pid) && !READ_ONCE(msg->pins))
+		ipcdev_message_strip(msg);
+
+	spin_lock(&q->obj.lock);
+	trace_ipcdev_receive(&q->obj, msg);
+	q->taken--;
+	if (laden)
+		q->laden--;
+	q->received++;
+	q->received_bytes += msg->len;
+	if (unlikely(!h || !msg->caller || ipcdev_writers_gone(&q->obj))) {
+		ipcdev_call_delivered_checked(q, msg, h);
+		return;
+	}
+	call_hold(q, msg, h);
+	spin_unlock(&q->obj.lock);
+}
+
 /*
  * A taken message has been delivered. A call is then kept until it is answered
  * through @h; without one nobody can.
@@ -497,7 +545,7 @@ static __always_inline void delivered(struct ipcdev_queue *q, struct ipcdev_mess
 	bool end;
 
 	if (unlikely(msg->call)) {
-		ipcdev_call_delivered(q, msg, h);
+		call_delivered(q, msg, h);
 		return;
 	}
 	spin_lock(&q->obj.lock);
