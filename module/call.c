@@ -382,36 +382,101 @@ static __always_inline int reply_check(const struct ipcdev_msg *um)
 }
 
 /*
- * Find the call that a reply is for, and keep others from answering it. One whose
- * caller has given up is forgotten now that the server learns of it. @in_use says
- * that the message must not be written to.
+ * claim() of what cannot be answered. A call whose caller has given up is forgotten
+ * now that the server learns of it. Called with the lock, returns without it.
  */
-static __always_inline struct ipcdev_message *claim(struct ipcdev_handle *h, u64 token,
-						    bool *in_use)
+static noinline int claim_refused(struct ipcdev_handle *h, struct ipcdev_message *msg)
+	__releases(&to_queue(h->obj)->obj.lock)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
-	struct ipcdev_message *done = NULL;
+	int ret = -ESRCH;
+
+	if (msg && msg->answering) {
+		/* Whether it is answered is not known yet. */
+		if (msg->caller)
+			ret = -EBUSY;
+		msg = NULL;
+	} else if (msg) {
+		held_remove(q, h, msg);
+	}
+	spin_unlock(&q->obj.lock);
+	if (msg)
+		ipcdev_queue_discard(q, msg);
+	return ret;
+}
+
+/*
+ * Find the call that a reply is for, and keep others from answering it. @in_use says
+ * that the message must not be written to.
+ */
+static __always_inline int claim(struct ipcdev_handle *h, u64 token,
+				 struct ipcdev_message **claimed, bool *in_use)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *msg;
 
 	spin_lock(&q->obj.lock);
 	msg = held_find(h, token);
-	if (likely(msg && !msg->answering && msg->caller)) {
-		msg->answering = true;
-		/* A peeker may be looking, or have kept it from being stripped. */
-		*in_use = msg->pins || msg->cargo || msg->pid;
-	} else if (msg && msg->answering) {
-		/* Whether it is answered is not known yet. */
-		msg = ERR_PTR(msg->caller ? -EBUSY : -ESRCH);
-	} else {
-		if (msg)
-			held_remove(q, h, msg);
-		done = msg;
-		msg = ERR_PTR(-ESRCH);
-	}
+	if (unlikely(!msg || msg->answering || !msg->caller))
+		return claim_refused(h, msg);
+	msg->answering = true;
+	/* A peeker may be looking, or have kept it from being stripped. */
+	*in_use = msg->pins || msg->cargo || msg->pid;
 	spin_unlock(&q->obj.lock);
-	if (unlikely(done))
+	*claimed = msg;
+	return 0;
+}
+
+/* The caller of @msg gets @reply. Returns the caller, for ipcdev_waiter_wake(). */
+static __always_inline struct task_struct *settle_caller(struct ipcdev_handle *h,
+							 struct ipcdev_message *msg,
+							 struct ipcdev_message *reply)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_waiter *w = msg->caller;
+
+	held_remove(q, h, msg);
+	reply->seq = msg->seq;
+	trace_ipcdev_reply(&q->obj, reply);
+	msg->caller = NULL;
+	w->msg = reply;
+	q->wakeups++;
+	return ipcdev_waiter_finish(w, 0);
+}
+
+/*
+ * answer() where there is no reply or no caller, or where the reply is not in the
+ * message of the request. Called with the lock, returns without it.
+ */
+static noinline int answer_checked(struct ipcdev_handle *h, struct ipcdev_message *msg,
+				   struct ipcdev_message *reply, int ret)
+	__releases(&to_queue(h->obj)->obj.lock)
+{
+	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_message *done = NULL;
+	struct task_struct *task = NULL;
+
+	msg->answering = false;
+	if (!ret && msg->caller) {
+		task = settle_caller(h, msg, reply);
+		if (reply != msg)
+			done = msg;
+	} else if (!msg->caller && (!ret || list_empty(&msg->gone))) {
+		/* The server is told now, or has been meanwhile, that there is no caller. */
+		held_remove(q, h, msg);
+		done = msg;
+	}
+	if (!ret && !task)
+		ret = -ESRCH;
+	spin_unlock(&q->obj.lock);
+
+	if (ret && reply && reply != msg)
+		ipcdev_queue_discard(q, reply);
+	if (done)
 		ipcdev_queue_discard(q, done);
-	return msg;
+	if (task)
+		ipcdev_waiter_wake(task);
+	return ret;
 }
 
 /*
@@ -422,42 +487,16 @@ static __always_inline int answer(struct ipcdev_handle *h, struct ipcdev_message
 				  struct ipcdev_message *reply, int ret)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
-	struct ipcdev_message *done = NULL;
-	struct task_struct *task = NULL;
-	struct ipcdev_waiter *w;
+	struct task_struct *task;
 
 	spin_lock(&q->obj.lock);
+	if (unlikely(ret || reply != msg || !msg->caller))
+		return answer_checked(h, msg, reply, ret);
 	msg->answering = false;
-	w = msg->caller;
-	if (likely(!ret)) {
-		held_remove(q, h, msg);
-		if (unlikely(!w)) {
-			ret = -ESRCH;
-			done = msg;
-		} else {
-			reply->seq = msg->seq;
-			trace_ipcdev_reply(&q->obj, reply);
-			if (unlikely(reply != msg))
-				done = msg;
-			msg->caller = NULL;
-			w->msg = reply;
-			q->wakeups++;
-			task = ipcdev_waiter_finish(w, 0);
-		}
-	} else if (!w && list_empty(&msg->gone)) {
-		/* The server has been told meanwhile that there is no caller. */
-		held_remove(q, h, msg);
-		done = msg;
-	}
+	task = settle_caller(h, msg, msg);
 	spin_unlock(&q->obj.lock);
-
-	if (unlikely(ret && reply && reply != msg))
-		ipcdev_queue_discard(q, reply);
-	if (unlikely(done))
-		ipcdev_queue_discard(q, done);
-	if (likely(task))
-		ipcdev_waiter_wake(task);
-	return ret;
+	ipcdev_waiter_wake(task);
+	return 0;
 }
 
 /* Answer a call. Fails without an effect, but for -ESRCH, which ends the token. */
@@ -480,8 +519,7 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 	ret = -EMSGSIZE;
 	if (payload.len > q->msg_max)
 		goto out;
-	msg = claim(h, um->token, &in_use);
-	ret = PTR_ERR_OR_ZERO(msg);
+	ret = claim(h, um->token, &msg, &in_use);
 	if (unlikely(ret))
 		goto out;
 
