@@ -468,7 +468,7 @@ TEST_F(edu, says_what_it_can_do)
 	long i, count;
 
 	count = call(self->dev, IPCDEV_IOC_ENGINES, &list);
-	ASSERT_LE(1 + device_count, count);
+	ASSERT_LE((long)(1 + device_count), count);
 	for (i = 0; i < count; i++) {
 		if (strncmp(infos[i].name, "edu-", 4))
 			continue;
@@ -626,7 +626,7 @@ TEST_F(edu, serves_its_engines_in_order)
 	ASSERT_EQ(0, next_completion(&self->e, &c[0]));
 	ASSERT_EQ(0, next_completion(&self->e, &c[3]));
 	for (i = 0; i < 4; i++) {
-		EXPECT_EQ(i, c[i].user_data);
+		EXPECT_EQ((__u64)i, c[i].user_data);
 		if (i)
 			EXPECT_LT(c[i - 1].time_ns, c[i].time_ns);
 	}

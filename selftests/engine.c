@@ -397,7 +397,7 @@ TEST_F(engine, batches_come_back_in_order)
 	EXPECT_EQ(DEPTH, sum(s.latency[IPCDEV_LATENCY_INTERRUPT]));
 	for (i = 0; i < DEPTH; i++) {
 		ASSERT_EQ(0, reap_one(&self->r, &c));
-		EXPECT_EQ(i, c.user_data);
+		EXPECT_EQ((__u64)i, c.user_data);
 	}
 	EXPECT_EQ(0, engine_stat(self->fd).unreaped);
 	/* What is right is done, up to what is wrong. */
@@ -862,7 +862,7 @@ TEST_F(engine, cancel_of_work_in_line)
 			EXPECT_EQ(LONG_SIZE, c.result);
 	}
 	EXPECT_LE(1, cancelled);
-	EXPECT_EQ(cancelled, engine_stat(self->fd).cancelled);
+	EXPECT_EQ((__u64)cancelled, engine_stat(self->fd).cancelled);
 	EXPECT_EQ(1, nop(self->fd, 1));
 	close(b);
 }
@@ -1126,7 +1126,7 @@ TEST_F(engine, completes_in_interrupts)
 	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(1, nop(self->fd, i));
 		ASSERT_EQ(0, await(&self->r, &c));
-		ASSERT_EQ(i, c.user_data);
+		ASSERT_EQ((__u64)i, c.user_data);
 	}
 	EXPECT_LE(before + 100, irq_works());
 }
@@ -1470,7 +1470,7 @@ TEST_F(engine, loses_nothing)
 	pid_t pid[2];
 
 	for (i = 0; i < 2; i++) {
-		load[i] = (struct load){ self->fd, i, count };
+		load[i] = (struct load){ self->fd, i, count, 0 };
 		pid[i] = in_child(load_child, &load[i]);
 	}
 	for (i = 0; i < 2 * count; i++) {

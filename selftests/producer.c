@@ -105,7 +105,7 @@ TEST_F(producer, wakes_a_sleeping_consumer)
 	EXPECT_EQ(0, start(self->sampler, self->ring, MS));
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, receive(&self->r, &s));
-		EXPECT_EQ(i, s.number);
+		EXPECT_EQ((__u64)i, s.number);
 		EXPECT_LT(last, s.time_ns);
 		EXPECT_GE(now(CLOCK_MONOTONIC), s.time_ns);
 		last = s.time_ns;
