@@ -88,13 +88,20 @@ static int start(struct ipcdev_frames *frames, int stage)
 	return peer;
 }
 
-/* A frame that the filter gives back goes to the viewers, and is the source's no more. */
-static void pass_on(struct ipcdev_frames *frames, const struct ipcdev_frame *frame)
+/*
+ * A frame that the filter gives back goes to the viewers, and is the source's no more.
+ * That a viewer has died is told by whichever call comes first.
+ */
+static void pass_on(struct ipcdev_frames *frames, const struct ipcdev_frame *frame,
+		    bool *died)
 {
-	for (int viewer = VIEWER; viewer < STAGES; viewer++)
-		if (ipcdev_frames_lend(frames, viewer, frame) &&
-		    errno != EPIPE && errno != ENOENT)
+	for (int viewer = VIEWER; viewer < STAGES; viewer++) {
+		if (!ipcdev_frames_lend(frames, viewer, frame))
+			continue;
+		if (viewer != MORTAL || (errno != EPIPE && errno != ENOENT))
 			err(1, "lend to a viewer");
+		*died = true;
+	}
 	ipcdev_frames_put(frames, frame->slot);
 }
 
@@ -108,7 +115,7 @@ static void wait_for_stage(struct ipcdev_frames *frames, int *seen, bool *died)
 		err(1, "wait");
 	while (!ipcdev_frames_collect(frames, stage, &frame)) {
 		if (stage == FILTER)
-			pass_on(frames, &frame);
+			pass_on(frames, &frame, died);
 		else if (stage == VIEWER)
 			++*seen;
 	}
