@@ -682,9 +682,11 @@ TEST_F(engine, periodic_timer)
 	missed = engine_stat(self->fd).missed;
 	until(engine_stat(self->fd).missed >= missed + 5);
 	EXPECT_EQ(1, engine_stat(self->fd).unreaped);
+	/* What had been missed before the one record is told by that one. */
 	ASSERT_EQ(0, reap_one(&self->r, &c));
+	missed = c.missed;
 	ASSERT_EQ(0, await(&self->r, &c));
-	EXPECT_LE(5, c.missed);
+	EXPECT_LE(5, missed + c.missed);
 	EXPECT_EQ(IPCDEV_COMPLETION_MORE, c.flags);
 	EXPECT_EQ(1, engine_stat(self->fd).inflight);
 	EXPECT_EQ(1, cancel(self->fd, 5, 0));
@@ -763,6 +765,14 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* A kernel may lack the system calls that take this program's times, of 32 bits. */
+static bool times_are_known(void)
+{
+	struct itimerspec none = {};
+
+	return timerfd_settime(-1, 0, &none, NULL) && errno == EBADF;
+}
+
 /* Of both, how late a sleeper runs. */
 TEST_F(engine, timers_are_as_good_as_timerfd)
 {
@@ -772,6 +782,8 @@ TEST_F(engine, timers_are_as_good_as_timerfd)
 	struct ipcdev_completion c;
 	struct itimerspec spec = {};
 
+	if (!times_are_known())
+		SKIP(return, "no times of 32 bits in this kernel");
 	for (i = 0; i < N; i++) {
 		due = now(CLOCK_MONOTONIC) + 3 * MS;
 		spec.it_value.tv_sec = due / 1000000000;
@@ -1242,6 +1254,8 @@ TEST_F(engine, signals)
 	sigset_t set;
 	int i;
 
+	if (!times_are_known())
+		SKIP(return, "no times of 32 bits in this kernel");
 	sigemptyset(&set);
 	sigaddset(&set, SIGIO);
 	sigaddset(&set, SIGRTMIN);
