@@ -72,7 +72,7 @@ guest: module selftests
 	$(Q)qemu/mkimage.sh $(B)/stage $(B)/guest.cpio
 
 run: guest ## boot a guest and see real data cross /dev/ipcdev
-	$(Q)$(run) --in "$$(qemu/data.sh):/usr/share/ipcdev/data.tar" \
+	$(Q)$(run) --edu 1 --in "$$(qemu/data.sh):/usr/share/ipcdev/data.tar" \
 		--interactive -- ipcdev-tour
 
 shell: guest ## a root shell in the guest
