@@ -1315,8 +1315,8 @@ TEST_F(engine, killed_with_requests_in_flight)
 {
 	struct ipcdev_info before = info(self->dev);
 	struct shared {
-		__u64 engine;
-		__u64 buffer;
+		__aligned_u64 engine;
+		__aligned_u64 buffer;
 	} *shared = shared_memory(sizeof(*shared));
 	int i, round;
 	pid_t pid;
