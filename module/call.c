@@ -257,7 +257,6 @@ static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcde
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 	w->task = current;
-	w->msg = NULL;
 	w->result = IPCDEV_PENDING;
 	msg->call = true;
 	msg->answering = false;

@@ -239,7 +239,7 @@ static __always_inline void ipcdev_payload_from_iter(struct ipcdev_payload *p,
  * Small payloads are the common ones, and for them the check of a slab object's
  * bounds costs several times the copy itself (224 instructions against 30 for 64
  * bytes). The bounds have been checked by then: @n is at most the room that the
- * message was allocated with. Four words at a time, where words may lie anywhere.
+ * message was allocated with. Eight words at a time, where words may lie anywhere.
  */
 #define IPCDEV_COPY_BY_WORD	(IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ? 128 : 0)
 
@@ -249,7 +249,7 @@ static __always_inline int ipcdev_copy_in(void *to, const void __user *from, siz
 		return 0;
 	if (!user_read_access_begin(from, n))
 		return -EFAULT;
-	for (; n >= 32; n -= 32, to += 32, from += 32) {
+	for (; n >= 64; n -= 64, to += 64, from += 64) {
 		u64 *word = to;
 		const u64 __user *uword = from;
 
@@ -257,11 +257,18 @@ static __always_inline int ipcdev_copy_in(void *to, const void __user *from, siz
 		unsafe_get_user(word[1], uword + 1, fault);
 		unsafe_get_user(word[2], uword + 2, fault);
 		unsafe_get_user(word[3], uword + 3, fault);
+		unsafe_get_user(word[4], uword + 4, fault);
+		unsafe_get_user(word[5], uword + 5, fault);
+		unsafe_get_user(word[6], uword + 6, fault);
+		unsafe_get_user(word[7], uword + 7, fault);
 	}
+	if (!n)
+		goto done;
 	for (; n >= 8; n -= 8, to += 8, from += 8)
 		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
 	for (; n; n--, to++, from++)
 		unsafe_get_user(*(u8 *)to, (const u8 __user *)from, fault);
+done:
 	user_read_access_end();
 	return 0;
 fault:
@@ -275,7 +282,7 @@ static __always_inline int ipcdev_copy_out(void __user *to, const void *from, si
 		return 0;
 	if (!user_write_access_begin(to, n))
 		return -EFAULT;
-	for (; n >= 32; n -= 32, to += 32, from += 32) {
+	for (; n >= 64; n -= 64, to += 64, from += 64) {
 		const u64 *word = from;
 		u64 __user *uword = to;
 
@@ -283,11 +290,18 @@ static __always_inline int ipcdev_copy_out(void __user *to, const void *from, si
 		unsafe_put_user(word[1], uword + 1, fault);
 		unsafe_put_user(word[2], uword + 2, fault);
 		unsafe_put_user(word[3], uword + 3, fault);
+		unsafe_put_user(word[4], uword + 4, fault);
+		unsafe_put_user(word[5], uword + 5, fault);
+		unsafe_put_user(word[6], uword + 6, fault);
+		unsafe_put_user(word[7], uword + 7, fault);
 	}
+	if (!n)
+		goto done;
 	for (; n >= 8; n -= 8, to += 8, from += 8)
 		unsafe_put_user(*(const u64 *)from, (u64 __user *)to, fault);
 	for (; n; n--, to++, from++)
 		unsafe_put_user(*(const u8 *)from, (u8 __user *)to, fault);
+done:
 	user_write_access_end();
 	return 0;
 fault:
