@@ -49,6 +49,16 @@ progress()
 	return $status
 }
 
+# archive FOLDER [CONDITION]...: prints a cpio archive of what there is in the folder
+# (that find finds so): the same one for the same files, whenever they were made.
+archive()
+(
+	cd "$1" || exit
+	shift
+	find . "$@" -exec touch -hd @0 {} + -print | LC_ALL=C sort |
+		cpio --quiet --reproducible -o -H newc -R 0:0
+)
+
 # as_root COMMAND...: what changes the machine's installed packages.
 as_root()
 {

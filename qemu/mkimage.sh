@@ -71,6 +71,6 @@ chmod 755 .
 # Not compressed: the guest would take longer over that than the host does
 # over copying it.
 mkdir -p "$(dirname "$image")"
-find . | cpio --quiet -o -H newc -R 0:0 > "$image.new"
+archive . > "$image.new"
 mv "$image.new" "$image"
 printf '%s\n' "$key" > "$image.key"

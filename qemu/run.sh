@@ -190,8 +190,7 @@ fi
 [ -z "$interactive" ] || touch "$work/add/job/shell"
 {
 	cat "$image"
-	cd "$work/add" || exit
-	find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0
+	archive "$work/add" -mindepth 1
 } > "$work/initrd"
 
 case $accel in
@@ -201,10 +200,11 @@ tcg)	# Without -erms and -fsrm a copy would be counted byte by byte. QEMU 7.2's
 	# does not survive; 6.1 does, and the counts are to remain comparable.
 	cpu=max,-erms,-fsrm
 	if [ "$icount" ]; then
-		# What the guest takes for random, and when in a second it boots, must
-		# not differ either: how the kernel lays out its memory would.
+		# What the guest takes for random, and when it boots, must not differ
+		# either: how the kernel lays out its memory would, and with the same
+		# files in the same places all counts are the same, to the last one.
 		machine=(-cpu "$cpu" -accel 'tcg,thread=single' -icount 'shift=0,sleep=off'
-			 -seed 1 -rtc "base=$(date -u +%Y-%m-%dT%H:%M:%S),clock=vm")
+			 -seed 1 -rtc 'base=2026-01-01T00:00:00,clock=vm')
 		append="mitigations=off $append"
 	else
 		machine=(-cpu "$cpu,-cx16" -accel 'tcg,thread=multi')
