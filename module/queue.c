@@ -40,8 +40,11 @@
 #define MSG_MAX_DEFAULT		8192
 #define BYTES_MAX_DEFAULT	(16ULL << 20)
 
-/* What a message costs beside its payload, as the user is charged for it. */
-#define MESSAGE_OVERHEAD	256
+/*
+ * What a message costs beside its payload, as the user is charged for it: an empty one
+ * has a whole slot, and in a broadcast a place in the log.
+ */
+#define MESSAGE_OVERHEAD	512
 
 #define QUEUE_FLAGS	(IPCDEV_QUEUE_NONBLOCK | IPCDEV_QUEUE_DROP_OLDEST | \
 			 IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME | IPCDEV_QUEUE_BROADCAST | \
@@ -158,8 +161,13 @@ struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room)
 			return msg;
 	} else {
 		msg = xchg(&q->large, NULL);
-		if (msg && msg->room >= room)
-			return msg;
+		if (msg && msg->room >= room) {
+			/* It would be counted by its length alone: not for a much smaller one. */
+			if (msg->room / 2 <= room)
+				return msg;
+			if (!cmpxchg(&q->large, NULL, msg))
+				msg = NULL;
+		}
 		ipcdev_message_free(msg);
 	}
 	return ipcdev_message_alloc(room);
@@ -910,6 +918,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	int ret;
 
 	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
+	BUILD_BUG_ON(sizeof(struct ipcdev_message) + IPCDEV_SLOT_DATA > MESSAGE_OVERHEAD);
 	if (ret)
 		return ret;
 	ret = create_check(&args);

@@ -157,9 +157,9 @@ TEST_F(limits, bytes)
 	EXPECT_EQ(2 * page, info(self->dev).bytes);
 	/* A queue is charged what it may come to hold, and its messages. */
 	EXPECT_EQ(-EDQUOT, create_queue(self->dev, .depth = 2, .msg_max = 1,
-					.bytes_max = 6 * page - 512 + 1));
+					.bytes_max = 6 * page - 1024 + 1));
 	q = create_queue(self->dev, .depth = 2, .msg_max = 1,
-			 .bytes_max = 6 * page - 512);
+			 .bytes_max = 6 * page - 1024);
 	ASSERT_LE(0, q);
 	EXPECT_EQ(8 * page, info(self->dev).bytes);
 	ASSERT_EQ(0, send_msg(q, .msg.data = PTR("x"), .msg.len = 1));
@@ -572,6 +572,38 @@ TEST_F(memory, messages_too_many_for_the_cgroup)
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(1, object(q).queued);
 	EXPECT_EQ(0, group_value("memory.events", "oom_kill "));
+	close(q);
+}
+
+/* What a large message was in serves again, but not for one that counts for little. */
+TEST_F(memory, small_messages_are_not_kept_in_large_memory)
+{
+	enum { COUNT = 512, LARGE = 65536, SMALL = 257 };
+	static char data[LARGE] = "x";
+	struct ipcdev_transfer t = {
+		.flags = IPCDEV_NONBLOCK,
+		.msg = { .data = PTR(data) },
+	};
+	int q = create_queue(self->dev, .depth = COUNT, .msg_max = LARGE,
+			     .bytes_max = LARGE + COUNT * SMALL), i;
+	pid_t pid;
+
+	ASSERT_LE(0, q);
+	pid = child_with(16 * MIB);
+	if (!pid) {
+		long ret = 0;
+
+		for (i = 0; i < COUNT && !ret; i++) {
+			t.msg.prio = 1;
+			t.msg.len = LARGE;
+			ret = call(q, IPCDEV_IOC_SEND, &t) ?: recv_msg(q, &t);
+			t.msg = (struct ipcdev_msg){ .data = PTR(data), .len = SMALL };
+			ret = ret ?: call(q, IPCDEV_IOC_SEND, &t);
+		}
+		_exit(ret ? 1 : 0);
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(COUNT, object(q).queued);
 	close(q);
 }
 
