@@ -5,8 +5,8 @@
  * A broadcast queue is a log: messages in order of their numbers, each stored
  * once, in an array that a number indexes. A receiving handle has a *cursor*, the
  * number of the message that it receives next; what lies behind it is its backlog.
- * A message knows how many cursors are at it, so that moving one costs the same
- * however many there are, and the log is cut off at its oldest end up to the first
+ * The log knows how many cursors are at each number, so that moving one costs the
+ * same however many there are, and it is cut off at its oldest end up to the first
  * message that a cursor is at, or that the history keeps.
  *
  * A receiver takes a message by moving its handle's cursor on, and pins it while it
@@ -17,8 +17,10 @@
  * bring their own.
  *
  * Senders, and the sleep for room, are the queue's (queue.c). How far a handle may
- * be behind is its own limit; the number at which the first of them reaches it is
- * remembered, and looked for again only once it has come.
+ * be behind is its own limit, and the log knows as well how many reach it before the
+ * message of each number. A queue that drops lets nobody wait: it cuts its oldest
+ * messages off under the cursors, which then count as being at the first that is
+ * left. What a handle has lost is reckoned when it is next looked at.
  *
  * All state is under the object's lock.
  */
@@ -33,30 +35,37 @@
 #include "trace.h"
 
 /**
+ * struct place - what belongs to a number
+ * @msg: the message, if that is in the log
+ * @cursors: how many are here; of the first message, also those that are behind it
+ * @limits: cursors that must move before a message of this number can be sent, and
+ *	whose backlog is not the queue's depth
+ */
+struct place {
+	struct ipcdev_message *msg;
+	u32 cursors;
+	u32 limits;
+};
+
+/**
  * struct ipcdev_broadcast - a broadcast queue
  * @q: what it shares with other queues. Its @queued and @queued_bytes are what the
  *	log holds, its @depth the limit of a backlog
  * @history: messages that stay in the log when all have received them
  * @mask: what makes a number an index of @log
- * @at_end: cursors behind the last message
- * @first: number of the oldest message in the log, if there is one
- * @full_at: no cursor's limit is reached before the next message has this number
- * @cursors: of the handles that are subscribed
- * @idle: those of them for which somebody sleeps
+ * @first: number of the oldest message in the log; of the next, if there is none
+ * @idle: cursors of handles for which somebody sleeps
  * @done: messages that are cut off, to be freed without the lock
- * @log: the messages
+ * @log: places of the messages, and of the next
  */
 struct ipcdev_broadcast {
 	struct ipcdev_queue q;
 	u32 history;
 	u32 mask;
-	u32 at_end;
 	u64 first;
-	u64 full_at;
-	struct list_head cursors;
 	struct list_head idle;
 	struct list_head done;
-	struct ipcdev_message **log;
+	struct place *log;
 };
 
 static struct ipcdev_broadcast *to_broadcast(struct ipcdev_queue *q)
@@ -64,14 +73,14 @@ static struct ipcdev_broadcast *to_broadcast(struct ipcdev_queue *q)
 	return container_of(q, struct ipcdev_broadcast, q);
 }
 
-static bool subscribed(const struct ipcdev_cursor *c)
+static bool drops(const struct ipcdev_broadcast *b)
 {
-	return !list_empty(&c->node);
+	return b->q.flags & IPCDEV_QUEUE_DROP_OLDEST;
 }
 
-static struct ipcdev_message *stored(const struct ipcdev_broadcast *b, u64 seq)
+static struct place *place(const struct ipcdev_broadcast *b, u64 seq)
 {
-	return b->log[seq & b->mask];
+	return &b->log[seq & b->mask];
 }
 
 static u64 unread(const struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
@@ -79,23 +88,37 @@ static u64 unread(const struct ipcdev_broadcast *b, const struct ipcdev_cursor *
 	return b->q.next_seq - c->next;
 }
 
-/* Where the message is that a cursor is at counts it. */
-static u32 *count_at(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
+static __always_inline void enter(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
 {
-	return c->next == b->q.next_seq ? &b->at_end : &stored(b, c->next)->cursors;
+	place(b, c->next)->cursors++;
+	if (unlikely(c->backlog != b->q.depth))
+		place(b, c->next + c->backlog)->limits++;
 }
 
-static __always_inline void advance(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u64 to)
+static __always_inline void leave_from(struct ipcdev_broadcast *b,
+				       const struct ipcdev_cursor *c, u64 seq)
 {
-	--*count_at(b, c);
-	c->next = to;
-	++*count_at(b, c);
+	place(b, seq)->cursors--;
+	if (unlikely(c->backlog != b->q.depth))
+		place(b, c->next + c->backlog)->limits--;
+}
+
+static void leave(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
+{
+	leave_from(b, c, max(c->next, b->first));
 }
 
 static void cut_first(struct ipcdev_broadcast *b)
 {
-	struct ipcdev_message *msg = stored(b, b->first++);
+	struct place *cut = place(b, b->first++);
+	struct ipcdev_message *msg = cut->msg;
 
+	if (cut->cursors) {
+		trace_ipcdev_drop(&b->q.obj, msg);
+		b->q.dropped += cut->cursors;
+		place(b, b->first)->cursors += cut->cursors;
+		cut->cursors = 0;
+	}
 	b->q.queued--;
 	b->q.queued_bytes -= msg->len;
 	if (msg->cargo)
@@ -108,7 +131,7 @@ static void cut_first(struct ipcdev_broadcast *b)
 /* Let go of what nobody is to receive any more. */
 static void cut(struct ipcdev_broadcast *b)
 {
-	while (b->q.queued > b->history && !stored(b, b->first)->cursors)
+	while (b->q.queued > b->history && !place(b, b->first)->cursors)
 		cut_first(b);
 }
 
@@ -137,23 +160,23 @@ static bool bytes_fit(const struct ipcdev_broadcast *b, u32 len)
 	u64 seq;
 
 	for (seq = b->first; bytes > b->q.bytes_max; seq++) {
-		if (seq == b->q.next_seq || stored(b, seq)->cursors)
+		if (seq == b->q.next_seq || place(b, seq)->cursors)
 			return false;
-		bytes -= stored(b, seq)->len;
+		bytes -= place(b, seq)->msg->len;
 	}
 	return true;
 }
 
-static bool somebody_full(struct ipcdev_broadcast *b)
+/* Whether a cursor is as far behind as it may be. */
+static bool somebody_full(const struct ipcdev_broadcast *b)
 {
-	struct ipcdev_cursor *c;
+	return place(b, b->q.next_seq - b->q.depth)->cursors ||
+	       place(b, b->q.next_seq)->limits;
+}
 
-	if (likely(b->q.next_seq < b->full_at))
-		return false;
-	b->full_at = U64_MAX;
-	list_for_each_entry(c, &b->cursors, node)
-		b->full_at = min(b->full_at, c->next + c->backlog);
-	return b->q.next_seq >= b->full_at;
+static __always_inline bool log_has_room(const struct ipcdev_broadcast *b, u32 len)
+{
+	return drops(b) || (!somebody_full(b) && bytes_fit(b, len));
 }
 
 /**
@@ -163,55 +186,49 @@ static bool somebody_full(struct ipcdev_broadcast *b)
  */
 bool ipcdev_broadcast_has_room(struct ipcdev_queue *q, u32 len)
 {
-	struct ipcdev_broadcast *b = to_broadcast(q);
-
-	return !somebody_full(b) && bytes_fit(b, len);
+	return log_has_room(to_broadcast(q), len);
 }
 
-/* What a handle has not received before message @to is lost to it. */
-static void skip(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u64 to)
-{
-	u64 seq, lost = to - c->next;
-
-	if (trace_ipcdev_drop_enabled()) {
-		for (seq = c->next; seq < to; seq++)
-			trace_ipcdev_drop(&b->q.obj, stored(b, seq));
-	}
-	advance(b, c, to);
-	b->q.dropped += lost;
-	c->lost += min_t(u64, lost, U32_MAX - c->lost);
-}
-
-/**
- * ipcdev_broadcast_drop - make room at the cost of those who are far behind
- * @q: a broadcast queue, locked
- * @len: bytes of the message that is to be sent
+/*
+ * In a queue that drops a cursor may be further behind than it may be: what it has
+ * missed is lost to its handle. What was cut off has been counted then.
  */
-void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len)
+static noinline void find_lost(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 {
-	struct ipcdev_broadcast *b = to_broadcast(q);
-	u64 bytes = q->queued_bytes + len;
-	struct ipcdev_cursor *c;
-	u64 to = b->first;
+	u64 seq, from = max(c->next, b->first);
+	u64 to = from;
 
-	/* How much must go for the payload: a whole log may, and so this looks once. */
-	while (bytes > q->bytes_max)
-		bytes -= stored(b, to++)->len;
-	list_for_each_entry(c, &b->cursors, node) {
-		if (unread(b, c) >= c->backlog)
-			skip(b, c, c->next + 1);
-		if (c->next < to)
-			skip(b, c, to);
+	if (unread(b, c) > c->backlog)
+		to = max(from, b->q.next_seq - c->backlog);
+	if (to == c->next)
+		return;
+	if (trace_ipcdev_drop_enabled()) {
+		for (seq = from; seq < to; seq++)
+			trace_ipcdev_drop(&b->q.obj, place(b, seq)->msg);
 	}
+	b->q.dropped += to - from;
+	c->lost += min_t(u64, to - c->next, U32_MAX - c->lost);
+	leave(b, c);
+	c->next = to;
+	enter(b, c);
+}
+
+/* Before one looks where a cursor is. */
+static __always_inline void catch_up(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	if (unlikely(drops(b)))
+		find_lost(b, c);
 }
 
 /* Take the message that the cursor is at. */
 static __always_inline void take_next(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
 				      struct ipcdev_ticket *t)
 {
-	struct ipcdev_message *msg = stored(b, c->next);
+	struct ipcdev_message *msg = place(b, c->next)->msg;
 
-	advance(b, c, c->next + 1);
+	leave_from(b, c, c->next);
+	c->next++;
+	enter(b, c);
 	msg->pins++;
 	t->w.msg = msg;
 	t->lost = c->lost;
@@ -257,12 +274,11 @@ void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	struct ipcdev_broadcast *b = to_broadcast(q);
 	struct ipcdev_cursor *c, *next;
 
-	while (unlikely(q->queued_bytes + msg->len > q->bytes_max))
+	while (unlikely(q->queued_bytes + msg->len > q->bytes_max ||
+			q->queued >= max(q->depth, b->history)))
 		cut_first(b);
-	msg->cursors = b->at_end;
-	b->at_end = 0;
 	msg->seq = q->next_seq;
-	b->log[q->next_seq++ & b->mask] = msg;
+	place(b, q->next_seq++)->msg = msg;
 	q->queued++;
 	q->queued_bytes += msg->len;
 	q->sent++;
@@ -271,6 +287,9 @@ void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	list_for_each_entry_safe(c, next, &b->idle, idle)
 		feed(b, c);
 	cut(b);
+	/* Who watches for room is to hear of it also if nobody is refused meanwhile. */
+	if (unlikely(!log_has_room(b, q->msg_max)))
+		q->want_room = true;
 }
 
 /**
@@ -335,13 +354,18 @@ static void end_sleeps(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, int 
 }
 
 /* A cursor has left a message, and may have been what others waited for. */
-static __always_inline __poll_t made_way(struct ipcdev_broadcast *b, bool was_full,
-					 const struct ipcdev_message *left)
+static __always_inline __poll_t made_way(struct ipcdev_broadcast *b,
+					 const struct ipcdev_cursor *c)
 {
+	u64 left = c->next - 1;
+
 	cut(b);
 	if (likely(!b->q.want_room && list_empty(&b->q.senders)))
 		return 0;
-	return was_full || !left->cursors ? ipcdev_queue_admit(&b->q) : 0;
+	/* It was full, or the last there. */
+	if (left + c->backlog == b->q.next_seq || !place(b, left)->cursors)
+		return ipcdev_queue_admit(&b->q);
+	return 0;
 }
 
 /* Sleep for a message. Called with the lock, returns without it. */
@@ -385,7 +409,8 @@ static struct ipcdev_message *next_message(struct ipcdev_broadcast *b, struct ip
 	back = list_first_entry_or_null(&c->returned, struct ipcdev_ticket, w.node);
 	if (unlikely(back))
 		return back->w.msg;
-	return unread(b, c) ? stored(b, c->next) : NULL;
+	catch_up(b, c);
+	return unread(b, c) ? place(b, c->next)->msg : NULL;
 }
 
 /* A taken message could not be delivered. */
@@ -466,7 +491,6 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 	struct ipcdev_message *msg;
 	struct ipcdev_ticket *t;
 	__poll_t events = 0;
-	bool was_full;
 	int ret;
 
 	spin_lock(&b->q.obj.lock);
@@ -476,7 +500,7 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 		return ERR_PTR(-ENOMEM);
 	}
 	ret = -ENOTCONN;
-	if (!subscribed(c))
+	if (!c->subscribed)
 		goto err;
 	msg = next_message(b, c);
 	if (!msg) {
@@ -508,9 +532,8 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 		list_del(&t->w.node);
 		c->taken++;
 	} else {
-		was_full = unread(b, c) >= c->backlog;
 		take_next(b, c, t);
-		events = made_way(b, was_full, msg);
+		events = made_way(b, c);
 	}
 	spin_unlock(&b->q.obj.lock);
 	if (unlikely(events))
@@ -610,8 +633,9 @@ struct ipcdev_message *ipcdev_broadcast_pin(struct ipcdev_handle *h, u32 positio
 	struct ipcdev_message *msg = NULL;
 	struct ipcdev_ticket *t;
 
-	if (!subscribed(c))
+	if (!c->subscribed)
 		return NULL;
+	catch_up(b, c);
 	list_for_each_entry(t, &c->returned, w.node) {
 		if (!position--) {
 			msg = t->w.msg;
@@ -619,7 +643,7 @@ struct ipcdev_message *ipcdev_broadcast_pin(struct ipcdev_handle *h, u32 positio
 		}
 	}
 	if (!msg && position < unread(b, c))
-		msg = stored(b, c->next + position);
+		msg = place(b, c->next + position)->msg;
 	if (msg)
 		msg->pins++;
 	return msg;
@@ -646,10 +670,9 @@ static void forget(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 	c->epoch++;
 	c->taken = 0;
 	c->lost = 0;
-	if (subscribed(c)) {
-		list_del_init(&c->node);
-		--*count_at(b, c);
-	}
+	if (c->subscribed)
+		leave(b, c);
+	c->subscribed = false;
 }
 
 static void subscribe(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u32 history,
@@ -657,9 +680,8 @@ static void subscribe(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u32 h
 {
 	c->next = b->q.next_seq - history;
 	c->backlog = backlog;
-	++*count_at(b, c);
-	list_add_tail(&c->node, &b->cursors);
-	b->full_at = min(b->full_at, c->next + backlog);
+	c->subscribed = true;
+	enter(b, c);
 	feed(b, c);
 }
 
@@ -725,7 +747,6 @@ static int broadcast_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
 	struct ipcdev_cursor *c = &h->cursor;
 
-	INIT_LIST_HEAD(&c->node);
 	INIT_LIST_HEAD(&c->idle);
 	INIT_LIST_HEAD(&c->sleepers);
 	INIT_LIST_HEAD(&c->returned);
@@ -756,7 +777,7 @@ static __poll_t broadcast_poll(struct ipcdev_object *obj, struct ipcdev_handle *
 	/* Who sends to nobody need not be told. */
 	__poll_t mask = ipcdev_poll_peers(obj) & ~EPOLLERR;
 
-	if (h && subscribed(&h->cursor)) {
+	if (h && h->cursor.subscribed) {
 		if (next_message(b, &h->cursor))
 			mask |= EPOLLIN | EPOLLRDNORM;
 		else if (!drained(b, &h->cursor))
@@ -792,7 +813,6 @@ static void broadcast_free(struct ipcdev_object *obj)
 {
 	struct ipcdev_broadcast *b = to_broadcast(to_queue(obj));
 
-	WARN_ON(!list_empty(&b->cursors));
 	broadcast_drain(obj);
 	kvfree(b->log);
 	ipcdev_queue_free(obj);
@@ -807,8 +827,10 @@ static void broadcast_stat(struct ipcdev_object *obj, struct ipcdev_handle *h,
 	ipcdev_queue_stat(obj, h, st);
 	st->flags |= IPCDEV_STAT_BROADCAST;
 	st->history = b->history;
-	if (!h || !subscribed(&h->cursor))
+	if (!h || !h->cursor.subscribed)
 		return;
+	catch_up(b, &h->cursor);
+	st->dropped = b->q.dropped;
 	st->flags |= IPCDEV_STAT_SUBSCRIBED;
 	st->unread = unread(b, &h->cursor);
 	list_for_each_entry(t, &h->cursor.returned, w.node)
@@ -843,7 +865,7 @@ const struct ipcdev_object_ops ipcdev_broadcast_ops = {
  */
 struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history)
 {
-	/* A new message is stored before an old one is cut off. */
+	/* The next message has a place as well, and each cursor a limit of its own. */
 	unsigned long size = roundup_pow_of_two(max(depth, history) + 1UL);
 	struct ipcdev_broadcast *b;
 
@@ -858,8 +880,6 @@ struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history)
 	BUILD_BUG_ON(offsetof(struct ipcdev_broadcast, q));
 	b->mask = size - 1;
 	b->history = history;
-	b->full_at = U64_MAX;
-	INIT_LIST_HEAD(&b->cursors);
 	INIT_LIST_HEAD(&b->idle);
 	INIT_LIST_HEAD(&b->done);
 	return &b->q;

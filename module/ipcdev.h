@@ -174,12 +174,12 @@ struct ipcdev_ticket {
 
 /**
  * struct ipcdev_cursor - what a handle has received of a broadcast
- * @node: in the queue's list, while the handle is subscribed
  * @idle: in the queue's list of those for which somebody sleeps
  * @sleepers: tickets, the longest waiting first
  * @returned: tickets of messages that could not be delivered, in order of sending
  * @own: the ticket that every handle has
  * @own_taken: it is in use
+ * @subscribed: the handle receives
  * @next: number of the next message, behind those that came back
  * @backlog: how many messages the handle may be behind
  * @lost: messages dropped since one was taken
@@ -187,12 +187,12 @@ struct ipcdev_ticket {
  * @epoch: how often the handle has been subscribed anew
  */
 struct ipcdev_cursor {
-	struct list_head node;
 	struct list_head idle;
 	struct list_head sleepers;
 	struct list_head returned;
 	struct ipcdev_ticket own;
 	bool own_taken;
+	bool subscribed;
 	u64 next;
 	u32 backlog;
 	u32 lost;

@@ -213,10 +213,6 @@ static void drop_oldest(struct ipcdev_queue *q, u32 len, struct list_head *dropp
 {
 	struct ipcdev_message *msg;
 
-	if (is_broadcast(q)) {
-		ipcdev_broadcast_drop(q, len);
-		return;
-	}
 	while (!has_room(q, len)) {
 		msg = rb_entry_safe(rb_first_cached(&q->by_age), struct ipcdev_message, age);
 		if (!msg)

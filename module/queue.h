@@ -156,7 +156,6 @@ extern const struct ipcdev_object_ops ipcdev_broadcast_ops;
 struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history);
 void ipcdev_broadcast_abandon(struct ipcdev_queue *q);
 bool ipcdev_broadcast_has_room(struct ipcdev_queue *q, u32 len);
-void ipcdev_broadcast_drop(struct ipcdev_queue *q, u32 len);
 void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg);
 void ipcdev_broadcast_sent(struct ipcdev_queue *q);
 int ipcdev_broadcast_recv(struct ipcdev_handle *h, struct ipcdev_msg *um,

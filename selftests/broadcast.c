@@ -476,6 +476,32 @@ TEST(full_receiver_holds_senders_up)
 	EXPECT_EQ(0, object(fd).dropped);
 }
 
+/* Also of who has filled it, and has not been refused. */
+TEST(room_is_news)
+{
+	int fd = create_topic(device(), .flags = BROADCAST, .bytes_max = 2 * MSG_MAX);
+	int r = receiver(fd), e = eventfd(0, 0);
+	char data[MSG_MAX] = { 0 };
+
+	ASSERT_EQ(0, attach(fd, e, IPCDEV_EVENT_WRITABLE, 0));
+	EXPECT_EQ(1, gained(e));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, put_range(fd, 1, DEPTH));
+		EXPECT_EQ(0, gained(e));
+		EXPECT_EQ(1, try_take(r));
+		EXPECT_EQ(1, gained(e));
+		/* Room that was there before is none. */
+		EXPECT_TRUE(takes_range(r, 2, DEPTH));
+		EXPECT_EQ(0, gained(e));
+	}
+	/* There is no room for another as large. */
+	ASSERT_EQ(MSG_MAX, write(fd, data, MSG_MAX));
+	ASSERT_EQ(1, write(fd, data, 1));
+	EXPECT_EQ(0, gained(e));
+	EXPECT_EQ(MSG_MAX, read(r, data, MSG_MAX));
+	EXPECT_EQ(1, gained(e));
+}
+
 /* Each way in which a full receiver stops being one lets the sender go on. */
 FIXTURE(held_up)
 {
@@ -716,6 +742,73 @@ TEST(a_large_message_costs_many_small_ones)
 		EXPECT_EQ(depth - i, t.msg.lost);
 	}
 	free(data);
+}
+
+/*
+ * What sending and receiving cost does not depend on how many handles lag behind:
+ * the time that @count of them take, in parts of what one takes, may not grow.
+ */
+#define CROWD	4000
+
+static __u64 send_past(int count, int sends)
+{
+	int fd = create_topic(device(), .flags = BROADCAST | DROP);
+	int *r = calloc(count, sizeof(*r));
+	__u64 begin, time = 0;
+
+	for (int i = 0; i < count; i++)
+		r[i] = receiver(fd);
+	if (!put_range(fd, 1, DEPTH + 1)) {
+		begin = now(CLOCK_MONOTONIC);
+		if (!put_range(fd, 1, sends))
+			time = now(CLOCK_MONOTONIC) - begin;
+	}
+	for (int i = 0; i < count; i++)
+		close(r[i]);
+	free(r);
+	close(fd);
+	return time;
+}
+
+static __u64 receive_beside(int count)
+{
+	int fd = create_topic(device(), .flags = BROADCAST);
+	int *r = calloc(count, sizeof(*r)), taken = 0;
+	__u64 begin, time;
+
+	for (int i = 0; i < count; i++)
+		r[i] = receiver(fd);
+	put_range(fd, 1, DEPTH);
+	/* From here on somebody wants to know of room. */
+	try_put(fd, 0, DEPTH + 1);
+	begin = now(CLOCK_MONOTONIC);
+	for (int i = 0; i < count; i++)
+		taken += try_take(r[i]) == 1;
+	time = now(CLOCK_MONOTONIC) - begin;
+	for (int i = 0; i < count; i++)
+		close(r[i]);
+	free(r);
+	close(fd);
+	return taken == count ? time / count : 0;
+}
+
+TEST(a_crowd_that_lags_behind_costs_nobody)
+{
+	const struct rlimit files = { 2 * CROWD, 2 * CROWD };
+	__u64 few, many;
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		SKIP(return, "no right to have so many files");
+	few = send_past(2, 2000);
+	many = send_past(CROWD, 2000);
+	EXPECT_LT(0, few);
+	EXPECT_LT(0, many);
+	EXPECT_GT(6 * few, many);
+	few = receive_beside(40);
+	many = receive_beside(CROWD);
+	EXPECT_LT(0, few);
+	EXPECT_LT(0, many);
+	EXPECT_GT(6 * few, many);
 }
 
 /*
