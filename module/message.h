@@ -136,6 +136,13 @@ static inline u32 ipcdev_message_prio(const struct ipcdev_message *msg)
 
 /* Payload and cargo up to this size travel in slots that are used again. */
 #define IPCDEV_SLOT_DATA	256
+/* Whether somebody may be peeking at it. Needs no lock where no more can come to. */
+static inline bool ipcdev_message_pinned(const struct ipcdev_message *msg)
+{
+	/* Pairs with the store-release of who lets go. */
+	return smp_load_acquire(&msg->pins);
+}
+
 
 /* A queue keeps one larger message for use again, if it is not larger than this. */
 #define IPCDEV_LARGE_DATA	65536

@@ -200,7 +200,7 @@ void ipcdev_queue_sign(struct ipcdev_queue *q, struct ipcdev_message *msg, struc
 void ipcdev_queue_discard(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	/* Of one that is pinned the last peeker lets go. */
-	if (likely(!READ_ONCE(msg->pins)))
+	if (likely(!ipcdev_message_pinned(msg)))
 		ipcdev_message_strip(msg);
 	spin_lock(&q->obj.lock);
 	msg = retire(q, msg);
@@ -454,7 +454,9 @@ static struct ipcdev_message *pin(struct ipcdev_handle *h, u32 position)
 static void unpin(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
 	spin_lock(&q->obj.lock);
-	if (--msg->pins || !msg->orphan)
+	/* Pairs with the load-acquire in ipcdev_message_pinned(). */
+	smp_store_release(&msg->pins, msg->pins - 1);
+	if (msg->pins || !msg->orphan)
 		msg = NULL;
 	spin_unlock(&q->obj.lock);
 	ipcdev_message_free(msg);
