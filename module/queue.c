@@ -131,7 +131,10 @@ static void queue_peers_changed(struct ipcdev_object *obj)
 			q->laden--;
 		settle_sender(q, w, -EPIPE);
 	}
-	/* Messages may wait for a reader to come; callers must not. */
+	/* Messages may wait for a reader to come; callers must not. No more of them come. */
+	if (!q->call_ready)
+		return;
+	q->call_ready = false;
 	for (msg = first_ready(q); msg; msg = later) {
 		later = next_ready(q, msg);
 		if (msg->call) {

@@ -63,6 +63,7 @@
  * @want_room: somebody was told that there is no room
  * @sent: statistics
  * @sent_bytes: statistics
+ * @call_ready: a call may be among the ready messages
  * @received: statistics
  * @received_bytes: statistics
  * @dropped: statistics
@@ -102,6 +103,7 @@ struct ipcdev_queue {
 
 	u64 sent;
 	u64 sent_bytes;
+	bool call_ready;
 	u64 received;
 	u64 received_bytes;
 	u64 dropped;
@@ -282,6 +284,8 @@ static __always_inline void unmake_ready(struct ipcdev_queue *q, struct ipcdev_m
 	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
 		rb_erase_cached(&msg->age, &q->by_age);
 	q->queued--;
+	if (unlikely(msg->call))
+		q->call_ready = true;
 	q->queued_bytes -= msg->len;
 }
 
