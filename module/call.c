@@ -62,20 +62,23 @@ static void gone_remove(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	if (list_empty(&msg->gone))
 		return;
 	list_del_init(&msg->gone);
+	list_del(&msg->gone_all);
 	q->nr_gone--;
 	q->gone_bytes -= held_bytes(q, msg);
 }
 
-static void gone_add(struct ipcdev_queue *q, struct ipcdev_message *msg, struct list_head *at)
+static void gone_add(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
-	list_add(&msg->gone, at);
+	list_add_tail(&msg->gone, &msg->server->gone);
+	list_add_tail(&msg->gone_all, &q->gone);
 	q->nr_gone++;
 	q->gone_bytes += held_bytes(q, msg);
 }
 
-static __always_inline void held_remove(struct ipcdev_queue *q, struct ipcdev_handle *h,
-					struct ipcdev_message *msg)
+static __always_inline void held_remove(struct ipcdev_queue *q, struct ipcdev_message *msg)
 {
+	struct ipcdev_handle *h = msg->server;
+
 	if (likely(h->call == msg))
 		h->call = NULL;
 	else
@@ -87,24 +90,25 @@ static __always_inline void held_remove(struct ipcdev_queue *q, struct ipcdev_ha
 }
 
 /*
- * The caller of a held call has given up. The server is to learn of it, but no
- * more such calls are kept than the queue could hold messages: a reply to one that
- * is forgotten fails all the same. These go to @forgotten, to be discarded.
+ * The caller of a held call has given up. Its server is to learn of it, but no
+ * more such calls are kept than the queue could hold messages, whoever their servers
+ * are: a reply to one that is forgotten fails all the same. These go to @forgotten, to
+ * be discarded.
  */
-static void held_orphan(struct ipcdev_queue *q, struct ipcdev_handle *h,
-			struct ipcdev_message *msg, struct list_head *forgotten)
+static void held_orphan(struct ipcdev_queue *q, struct ipcdev_message *msg,
+			struct list_head *forgotten)
 {
 	struct ipcdev_message *oldest, *next;
 
 	msg->caller = NULL;
-	gone_add(q, msg, h->gone.prev);
-	list_for_each_entry_safe(oldest, next, &h->gone, gone) {
+	gone_add(q, msg);
+	list_for_each_entry_safe(oldest, next, &q->gone, gone_all) {
 		if (q->nr_gone <= q->depth && q->gone_bytes <= q->bytes_max)
 			return;
 		/* Whoever is making its reply will find out. */
 		if (oldest->answering)
 			continue;
-		held_remove(q, h, oldest);
+		held_remove(q, oldest);
 		list_add(&oldest->list, forgotten);
 	}
 }
@@ -126,12 +130,59 @@ static void discard_list(struct ipcdev_queue *q, struct list_head *messages)
  */
 struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
 {
-	struct ipcdev_waiter *w = msg->caller;
+	struct ipcdev_waiter *w = &msg->caller->w;
 
 	msg->call = false;
 	msg->caller = NULL;
 	w->msg = msg;
 	return ipcdev_waiter_finish(w, result);
+}
+
+/**
+ * ipcdev_call_lighten - let go of what a call needs no more once it is delivered
+ * @q: the queue
+ * @msg: delivered, and still taken
+ *
+ * The server has what came with the request: nothing keeps that open here until the
+ * reply, unless a peeker is still looking. Memory is kept if a reply may go there, but
+ * not much of it: calls that are held count against no limit.
+ *
+ * Return: the call's message from now on.
+ */
+struct ipcdev_message *ipcdev_call_lighten(struct ipcdev_queue *q, struct ipcdev_message *msg)
+{
+	struct ipcdev_message *small;
+
+	/* Nobody pins what is taken, and so there are no more of them to come. */
+	if (ipcdev_message_pinned(msg))
+		return msg;
+	ipcdev_message_strip(msg);
+	if (msg->room <= IPCDEV_LARGE_DATA)
+		return msg;
+	small = message_get(q, 0);
+	if (!small)
+		return msg;
+
+	spin_lock(&q->obj.lock);
+	small->seq = msg->seq;
+	small->tag = msg->tag;
+	small->order = msg->order;
+	small->len = msg->len;
+	small->lost = msg->lost;
+	small->call = true;
+	small->answering = false;
+	small->state = msg->state;
+	small->sched_policy = msg->sched_policy;
+	small->sched_prio = msg->sched_prio;
+	small->error = msg->error;
+	small->time_ns = msg->time_ns;
+	small->caller = msg->caller;
+	if (small->caller)
+		small->caller->request = small;
+	spin_unlock(&q->obj.lock);
+
+	ipcdev_message_free(msg);
+	return small;
 }
 
 /**
@@ -153,7 +204,7 @@ void ipcdev_call_delivered_checked(struct ipcdev_queue *q, struct ipcdev_message
 	if (h) {
 		call_hold(q, msg, h);
 		if (!msg->caller) {
-			held_orphan(q, h, msg, &done);
+			held_orphan(q, msg, &done);
 			events |= EPOLLPRI;
 		}
 	} else if (msg->caller) {
@@ -183,11 +234,12 @@ void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
 	struct ipcdev_message *msg;
 	LIST_HEAD(orphans);
 
-	if (!h->call && RB_EMPTY_ROOT(&h->calls))
+	/* No call is added to them any more; those that are forgotten go under the lock. */
+	if (!READ_ONCE(h->call) && !READ_ONCE(h->calls.rb_node))
 		return;
 	spin_lock(&q->obj.lock);
 	while ((msg = h->call ?: rb_entry_safe(rb_first(&h->calls), struct ipcdev_message, node))) {
-		held_remove(q, h, msg);
+		held_remove(q, msg);
 		if (msg->caller)
 			ipcdev_waiter_wake(ipcdev_call_end(msg, -EPIPE));
 		else
@@ -201,16 +253,18 @@ void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h)
 
 /*
  * The sleep for a reply has ended, for reason @why. Returns the result of the call,
- * which may have come meanwhile; its message, if there is one, is in @w.
+ * which may have come meanwhile; its message, if there is one, is in the @caller.
  */
-static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
-			    struct ipcdev_waiter *w, int why)
+static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_caller *caller, int why)
 {
+	struct ipcdev_waiter *w = &caller->w;
+	struct ipcdev_message *msg;
 	__poll_t events = 0;
 	LIST_HEAD(done);
 	bool was_full;
 
 	spin_lock(&q->obj.lock);
+	msg = caller->request;
 	if (w->result != IPCDEV_PENDING) {
 		spin_unlock(&q->obj.lock);
 		return w->result;
@@ -229,7 +283,7 @@ static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
 		msg->caller = NULL;
 		break;
 	case IPCDEV_HELD:
-		held_orphan(q, msg->server, msg, &done);
+		held_orphan(q, msg, &done);
 		events = EPOLLPRI;
 		break;
 	}
@@ -247,9 +301,10 @@ static noinline int give_up(struct ipcdev_queue *q, struct ipcdev_message *msg,
 /* Send a request and sleep for what becomes of it. */
 static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcdev_msg *request,
 				     const struct ipcdev_deadline *deadline,
-				     struct ipcdev_waiter *w)
+				     struct ipcdev_caller *caller)
 {
 	struct ipcdev_queue *q = to_queue(h->obj);
+	struct ipcdev_waiter *w = &caller->w;
 	struct ipcdev_message *msg;
 	int ret;
 
@@ -258,9 +313,10 @@ static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcde
 		return PTR_ERR(msg);
 	w->task = current;
 	w->result = IPCDEV_PENDING;
+	caller->request = msg;
 	msg->call = true;
 	msg->answering = false;
-	msg->caller = w;
+	msg->caller = caller;
 	msg->sched_policy = current->policy;
 	msg->sched_prio = ipcdev_has_rt_priority(current) ? current->rt_priority :
 							    task_nice(current);
@@ -273,7 +329,7 @@ static __always_inline int call_wait(struct ipcdev_handle *h, const struct ipcde
 	}
 	ret = ipcdev_waiter_sleep(w, deadline);
 	if (unlikely(ret))
-		return give_up(q, msg, w, ret);
+		return give_up(q, caller, ret);
 	return w->result;
 }
 
@@ -332,7 +388,7 @@ long ipcdev_call(struct file *file, void __user *uarg, size_t usize)
 	struct ipcdev_pieces pieces __uninitialized;
 	struct ipcdev_handle *h = ipcdev_handle(file);
 	struct ipcdev_call args __uninitialized;
-	struct ipcdev_waiter w __uninitialized;
+	struct ipcdev_caller caller __uninitialized;
 	struct ipcdev_deadline deadline __uninitialized;
 	size_t msize;
 	int ret;
@@ -352,14 +408,14 @@ long ipcdev_call(struct file *file, void __user *uarg, size_t usize)
 	if (ret)
 		return ret;
 
-	w.msg = NULL;
-	ret = call_wait(h, &args.request, &deadline, &w);
+	caller.w.msg = NULL;
+	ret = call_wait(h, &args.request, &deadline, &caller);
 	if (likely(!ret)) {
-		ret = reply_deliver(w.msg, &payload, &args.reply,
+		ret = reply_deliver(caller.w.msg, &payload, &args.reply,
 				    uarg + offsetof(struct ipcdev_call, request) + msize, msize);
-		message_put(to_queue(h->obj), w.msg);
-	} else if (w.msg) {
-		ipcdev_queue_discard(to_queue(h->obj), w.msg);
+		message_put(to_queue(h->obj), caller.w.msg);
+	} else if (caller.w.msg) {
+		ipcdev_queue_discard(to_queue(h->obj), caller.w.msg);
 	}
 	ipcdev_payload_release(&payload, &pieces);
 	return ret;
@@ -396,7 +452,7 @@ static noinline int claim_refused(struct ipcdev_handle *h, struct ipcdev_message
 			ret = -EBUSY;
 		msg = NULL;
 	} else if (msg) {
-		held_remove(q, h, msg);
+		held_remove(q, msg);
 	}
 	spin_unlock(&q->obj.lock);
 	if (msg)
@@ -427,14 +483,13 @@ static __always_inline int claim(struct ipcdev_handle *h, u64 token,
 }
 
 /* The caller of @msg gets @reply. Returns the caller, for ipcdev_waiter_wake(). */
-static __always_inline struct task_struct *settle_caller(struct ipcdev_handle *h,
+static __always_inline struct task_struct *settle_caller(struct ipcdev_queue *q,
 							 struct ipcdev_message *msg,
 							 struct ipcdev_message *reply)
 {
-	struct ipcdev_queue *q = to_queue(h->obj);
-	struct ipcdev_waiter *w = msg->caller;
+	struct ipcdev_waiter *w = &msg->caller->w;
 
-	held_remove(q, h, msg);
+	held_remove(q, msg);
 	reply->seq = msg->seq;
 	trace_ipcdev_reply(&q->obj, reply);
 	msg->caller = NULL;
@@ -447,22 +502,21 @@ static __always_inline struct task_struct *settle_caller(struct ipcdev_handle *h
  * answer() where there is no reply or no caller, or where the reply is not in the
  * message of the request. Called with the lock, returns without it.
  */
-static noinline int answer_checked(struct ipcdev_handle *h, struct ipcdev_message *msg,
+static noinline int answer_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
 				   struct ipcdev_message *reply, int ret)
-	__releases(&to_queue(h->obj)->obj.lock)
+	__releases(&q->obj.lock)
 {
-	struct ipcdev_queue *q = to_queue(h->obj);
 	struct ipcdev_message *done = NULL;
 	struct task_struct *task = NULL;
 
 	msg->answering = false;
 	if (!ret && msg->caller) {
-		task = settle_caller(h, msg, reply);
+		task = settle_caller(q, msg, reply);
 		if (reply != msg)
 			done = msg;
 	} else if (!msg->caller && (!ret || list_empty(&msg->gone))) {
 		/* The server is told now, or has been meanwhile, that there is no caller. */
-		held_remove(q, h, msg);
+		held_remove(q, msg);
 		done = msg;
 	}
 	if (!ret && !task)
@@ -482,17 +536,16 @@ static noinline int answer_checked(struct ipcdev_handle *h, struct ipcdev_messag
  * The reply to a claimed call, in @reply, is there or has failed. It is the
  * caller's afterwards; else @ret, or that there is no caller any more, is returned.
  */
-static __always_inline int answer(struct ipcdev_handle *h, struct ipcdev_message *msg,
+static __always_inline int answer(struct ipcdev_queue *q, struct ipcdev_message *msg,
 				  struct ipcdev_message *reply, int ret)
 {
-	struct ipcdev_queue *q = to_queue(h->obj);
 	struct task_struct *task;
 
 	spin_lock(&q->obj.lock);
 	if (unlikely(ret || reply != msg || !msg->caller))
-		return answer_checked(h, msg, reply, ret);
+		return answer_checked(q, msg, reply, ret);
 	msg->answering = false;
-	task = settle_caller(h, msg, msg);
+	task = settle_caller(q, msg, msg);
 	spin_unlock(&q->obj.lock);
 	ipcdev_waiter_wake(task);
 	return 0;
@@ -527,7 +580,7 @@ static __always_inline int reply_send(struct ipcdev_handle *h, const struct ipcd
 	if (unlikely(in_use || room > msg->room))
 		reply = message_get(q, room);
 	ret = reply ? message_load(h, reply, um, &payload) : -ENOMEM;
-	ret = answer(h, msg, reply, ret);
+	ret = answer(q, msg, reply, ret);
 out:
 	ipcdev_payload_release(&payload, &pieces);
 	return ret;
@@ -570,12 +623,15 @@ static long reply_ask_gone(struct ipcdev_handle *h, u64 __user *utoken)
 	/* A reply may have ended it meanwhile, or be about to. */
 	msg = held_find(h, token);
 	if (msg && ret) {
-		gone_add(q, msg, &h->gone);
+		/* It is the next one as before. */
+		gone_add(q, msg);
+		list_move(&msg->gone, &h->gone);
+		list_move(&msg->gone_all, &q->gone);
 		msg = NULL;
 	} else if (msg && msg->answering) {
 		msg = NULL;
 	} else if (msg) {
-		held_remove(q, h, msg);
+		held_remove(q, msg);
 	}
 	spin_unlock(&q->obj.lock);
 	if (msg)

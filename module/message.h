@@ -12,8 +12,8 @@
 #include <linux/ipcdev.h>
 
 struct ipcdev_account;
+struct ipcdev_caller;
 struct ipcdev_handle;
-struct ipcdev_waiter;
 
 /**
  * struct ipcdev_item - a descriptor, or with a length a slice, in flight
@@ -61,7 +61,7 @@ enum ipcdev_message_state {
  * @next_slot: in the queue's stack of free slots
  * @age: in its queue's order of sending, while it is ready and may be dropped
  * @gone: in its server's list of calls whose callers have given up, once it is held
- * @cursors: of a broadcast: handles that receive it next
+ * @gone_all: in its queue's list of these, likewise
  * @seq: its place among those sent to its queue
  * @tag: the sender's
  * @order: its place among those that are ready: the sender's priority and, in the
@@ -78,7 +78,7 @@ enum ipcdev_message_state {
  * @sched_policy: of the caller
  * @sched_prio: of the caller
  * @error: of a reply
- * @caller: who sleeps for the reply, until that is there or the caller gives up
+ * @caller: who sleeps for the reply, until that is there or it gives up
  * @server: the handle through which it can be answered, while it is held
  * @pid: of the sender, referenced, or NULL
  * @uid: of the sender, if @pid
@@ -99,8 +99,10 @@ struct ipcdev_message {
 	};
 	union {
 		struct rb_node age;
-		struct list_head gone;
-		u32 cursors;
+		struct {
+			struct list_head gone;
+			struct list_head gone_all;
+		};
 	};
 	u64 seq;
 	u64 tag;
@@ -117,7 +119,7 @@ struct ipcdev_message {
 	u16 sched_policy;
 	s16 sched_prio;
 	u32 error;
-	struct ipcdev_waiter *caller;
+	struct ipcdev_caller *caller;
 	struct ipcdev_handle *server;
 	struct pid *pid;
 	kuid_t uid;
@@ -134,8 +136,6 @@ static inline u32 ipcdev_message_prio(const struct ipcdev_message *msg)
 	return msg->order >> IPCDEV_RANK_BITS;
 }
 
-/* Payload and cargo up to this size travel in slots that are used again. */
-#define IPCDEV_SLOT_DATA	256
 /* Whether somebody may be peeking at it. Needs no lock where no more can come to. */
 static inline bool ipcdev_message_pinned(const struct ipcdev_message *msg)
 {
@@ -143,6 +143,8 @@ static inline bool ipcdev_message_pinned(const struct ipcdev_message *msg)
 	return smp_load_acquire(&msg->pins);
 }
 
+/* Payload and cargo up to this size travel in slots that are used again. */
+#define IPCDEV_SLOT_DATA	256
 
 /* A queue keeps one larger message for use again, if it is not larger than this. */
 #define IPCDEV_LARGE_DATA	65536

@@ -918,8 +918,8 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	u64 bytes;
 	int ret;
 
-	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	BUILD_BUG_ON(sizeof(struct ipcdev_message) + IPCDEV_SLOT_DATA > MESSAGE_OVERHEAD);
+	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
 	ret = create_check(&args);
@@ -947,6 +947,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	INIT_LIST_HEAD(&q->fifo);
 	INIT_LIST_HEAD(&q->receivers);
 	INIT_LIST_HEAD(&q->senders);
+	INIT_LIST_HEAD(&q->gone);
 	ret = ipcdev_object_init(&q->obj, ops, bytes);
 	if (ret) {
 		if (is_broadcast(q))

@@ -57,13 +57,15 @@
  * @nr_senders: length of @senders
  * @nr_slots: length of @slots
  * @calls: calls that were received and are not answered
- * @nr_gone: of these, those that callers have given up and no server knows
+ * @gone: of these, those that callers have given up and no server knows, the first
+ *	of them first
+ * @nr_gone: length of @gone
  * @gone_bytes: room for payload in these, where that is not in slots
  * @lost: messages dropped since one was taken
  * @want_room: somebody was told that there is no room
+ * @call_ready: a call may be among the ready messages
  * @sent: statistics
  * @sent_bytes: statistics
- * @call_ready: a call may be among the ready messages
  * @received: statistics
  * @received_bytes: statistics
  * @dropped: statistics
@@ -96,14 +98,15 @@ struct ipcdev_queue {
 	u32 nr_senders;
 	u32 nr_slots;
 	u32 calls;
+	struct list_head gone;
 	u32 nr_gone;
 	u64 gone_bytes;
 	u32 lost;
 	bool want_room;
+	bool call_ready;
 
 	u64 sent;
 	u64 sent_bytes;
-	bool call_ready;
 	u64 received;
 	u64 received_bytes;
 	u64 dropped;
@@ -111,6 +114,16 @@ struct ipcdev_queue {
 	u64 send_waits;
 	u64 recv_waits;
 	u64 wakeups;
+};
+
+/**
+ * struct ipcdev_caller - who sleeps for a reply
+ * @w: its sleep; its @msg is what is the caller's to free, in the end the reply
+ * @request: the message of its call
+ */
+struct ipcdev_caller {
+	struct ipcdev_waiter w;
+	struct ipcdev_message *request;
 };
 
 /**
@@ -174,6 +187,7 @@ long ipcdev_reply_recv(struct file *file, void __user *uarg, size_t usize);
 void ipcdev_call_delivered_checked(struct ipcdev_queue *q, struct ipcdev_message *msg,
 				   struct ipcdev_handle *h)
 	__releases(&q->obj.lock);
+struct ipcdev_message *ipcdev_call_lighten(struct ipcdev_queue *q, struct ipcdev_message *msg);
 struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result);
 void ipcdev_calls_release(struct ipcdev_queue *q, struct ipcdev_handle *h);
 
@@ -270,6 +284,8 @@ static __always_inline void make_ready(struct ipcdev_queue *q, struct ipcdev_mes
 		rb_add_cached(&msg->node, &q->urgent, less);
 	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
 		rb_add_cached(&msg->age, &q->by_age, older);
+	if (unlikely(msg->call))
+		q->call_ready = true;
 	msg->state = IPCDEV_READY;
 	q->queued++;
 	q->queued_bytes += msg->len;
@@ -284,8 +300,6 @@ static __always_inline void unmake_ready(struct ipcdev_queue *q, struct ipcdev_m
 	if (unlikely(q->flags & IPCDEV_QUEUE_DROP_OLDEST))
 		rb_erase_cached(&msg->age, &q->by_age);
 	q->queued--;
-	if (unlikely(msg->call))
-		q->call_ready = true;
 	q->queued_bytes -= msg->len;
 }
 
@@ -516,12 +530,8 @@ static __always_inline void call_delivered(struct ipcdev_queue *q, struct ipcdev
 {
 	bool laden = msg->cargo;
 
-	/*
-	 * The server has what came with the request; nothing keeps it open here until
-	 * the reply, unless a peeker is still looking.
-	 */
-	if (unlikely(msg->cargo || msg->pid) && !READ_ONCE(msg->pins))
-		ipcdev_message_strip(msg);
+	if (unlikely(msg->cargo || msg->pid || msg->room > IPCDEV_LARGE_DATA))
+		msg = ipcdev_call_lighten(q, msg);
 
 	spin_lock(&q->obj.lock);
 	trace_ipcdev_receive(&q->obj, msg);

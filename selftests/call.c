@@ -682,6 +682,130 @@ TEST_F(call, many_give_up)
 	EXPECT_EQ(0, object(self->server).calls);
 }
 
+/* Of whichever server: one that does not ask keeps none of the others from knowing. */
+TEST_F(call, give_up_on_one_server_and_another)
+{
+	int lazy = dup_handle(self->server, RIGHT_READ, 0);
+	__u64 token, first = 0;
+	struct ipcdev_msg m;
+	int i;
+
+	ASSERT_LE(0, lazy);
+	for (i = 0; i < 5; i++) {
+		int fd = i < 4 ? lazy : self->server;
+		pid_t pid = caller(self->client, self->server, i);
+
+		ASSERT_EQ(i, receive(fd, 0, &m));
+		first = first ?: m.token;
+		kill(pid, SIGKILL);
+		ASSERT_EQ(1000 + SIGKILL, exit_of(pid));
+	}
+	EXPECT_TRUE(has_gone(self->server));
+	EXPECT_EQ(0, gone(self->server, &token));
+	EXPECT_EQ(m.token, token);
+	EXPECT_EQ(-ESRCH, reply(lazy, first, 1));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, gone(lazy, &token));
+	EXPECT_EQ(-EAGAIN, gone(lazy, &token));
+	EXPECT_EQ(0, object(self->server).calls);
+	close(lazy);
+}
+
+/*
+ * A large request is not kept once it is delivered, and its call is none the worse:
+ * it is answered, given up, or ends with its server.
+ */
+TEST_F(call, with_a_large_request)
+{
+	enum { LARGE = 256 * 1024, REPLY = 1000 };
+	int q = create_queue(self->dev, .depth = 4, .msg_max = LARGE);
+	int server = dup_handle(q, RIGHT_READ, 0), client = dup_handle(q, RIGHT_WRITE, 0), i;
+	unsigned char *data = calloc(LARGE, 1);
+	struct ipcdev_transfer t[3];
+	struct ipcdev_msg m;
+	__u64 token;
+	pid_t pid[3];
+
+	ASSERT_LE(0, server);
+	ASSERT_LE(0, client);
+	ASSERT_NE(NULL, data);
+	close(q);
+	for (i = 0; i < 3; i++) {
+		pid[i] = child();
+		if (!pid[i]) {
+			struct ipcdev_call c = {
+				.request = { .data = PTR(data), .len = LARGE, .tag = i },
+				.reply = { .data = PTR(data), .len = LARGE },
+			};
+			long ret;
+
+			close(server);
+			memset(data, i + 1, LARGE);
+			ret = call(client, IPCDEV_IOC_CALL, &c);
+			if (ret)
+				_exit(-ret);
+			_exit(c.reply.len == REPLY && data[0] == 9 && data[REPLY - 1] == 9 &&
+			      data[REPLY] == i + 1 ? 0 : WRONG_REPLY);
+		}
+		t[i] = (struct ipcdev_transfer) {
+			.msg = { .data = PTR(data), .len = LARGE },
+		};
+		ASSERT_EQ(0, recv_msg(server, &t[i]));
+		EXPECT_EQ(LARGE, t[i].msg.len);
+		EXPECT_EQ(i, t[i].msg.tag);
+		EXPECT_EQ(i + 1, data[LARGE - 1]);
+	}
+	EXPECT_EQ(3, object(server).calls);
+	EXPECT_EQ(0, waits(server, t[0].msg.token));
+
+	memset(data, 9, LARGE);
+	m = (struct ipcdev_msg){
+		.token = t[0].msg.token, .data = PTR(data), .len = REPLY,
+	};
+	EXPECT_EQ(0, call(server, IPCDEV_IOC_REPLY, &(struct ipcdev_transfer){ .msg = m }));
+	EXPECT_EQ(0, exit_of(pid[0]));
+
+	kill(pid[1], SIGKILL);
+	EXPECT_EQ(1000 + SIGKILL, exit_of(pid[1]));
+	EXPECT_EQ(0, gone(server, &token));
+	EXPECT_EQ(t[1].msg.token, token);
+
+	close(server);
+	EXPECT_EQ(EPIPE, exit_of(pid[2]));
+	close(client);
+	free(data);
+}
+
+/* Who calls is told who has answered, and the other way round. */
+TEST_F(call, signed_by_both)
+{
+	int q = create_queue(self->dev, .flags = IPCDEV_QUEUE_CREDS | IPCDEV_QUEUE_TIME);
+	struct ipcdev_msg m;
+	struct ask a;
+	pid_t pid;
+
+	ASSERT_LE(0, q);
+	prepare(&a, 1);
+	pid = child();
+	if (!pid) {
+		if (receive(q, 0, &m) != 1 || m.pid != (__u32)getppid() ||
+		    !(m.flags & IPCDEV_MSG_CREDS) || !(m.flags & IPCDEV_MSG_TIME) ||
+		    m.uid != getuid() || !m.time_ns)
+			_exit(reply_error(q, m.token, EBADMSG) ? 2 : 1);
+		_exit(reply(q, m.token, 2) ? 3 : 0);
+	}
+	EXPECT_EQ(0, call(q, IPCDEV_IOC_CALL, &a.c));
+	EXPECT_EQ(2, a.in);
+	EXPECT_EQ(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME, a.c.reply.flags);
+	EXPECT_EQ(pid, a.c.reply.pid);
+	EXPECT_EQ(getuid(), a.c.reply.uid);
+	EXPECT_EQ(getgid(), a.c.reply.gid);
+	EXPECT_LT(0, a.c.reply.time_ns);
+	EXPECT_GE(now(CLOCK_MONOTONIC), a.c.reply.time_ns);
+	EXPECT_EQ(0, exit_of(pid));
+	close(q);
+}
+
 /* To close a descriptor then closes it for both. */
 static pid_t sharing_all(int (*run)(void *arg), void *arg)
 {

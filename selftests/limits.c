@@ -607,6 +607,40 @@ TEST_F(memory, small_messages_are_not_kept_in_large_memory)
 	close(q);
 }
 
+/* Calls that are held count against no limit, and so their requests are not kept. */
+TEST_F(memory, held_calls_are_light)
+{
+	enum { COUNT = 8, LARGE = 8 * MIB };
+	/* It is ours, not the group's. */
+	char *data = mmap(NULL, LARGE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct ipcdev_transfer t = { .msg.data = PTR(data) };
+	struct ipcdev_call c = {
+		.request = { .data = PTR(data), .len = LARGE },
+	};
+	int q = create_queue(self->dev, .depth = 4, .msg_max = LARGE), i;
+	pid_t pid[COUNT];
+
+	ASSERT_NE(MAP_FAILED, data);
+	ASSERT_LE(0, q);
+	for (i = 0; i < COUNT; i++) {
+		pid[i] = child_with(32 * MIB);
+		if (!pid[i])
+			_exit(-call(q, IPCDEV_IOC_CALL, &c));
+		t.msg.len = LARGE;
+		ASSERT_EQ(0, recv_msg(q, &t));
+		ASSERT_EQ(LARGE, t.msg.len);
+		ASSERT_NE(0, t.msg.token);
+	}
+	EXPECT_EQ(COUNT, object(q).calls);
+	for (i = 0; i < COUNT; i++)
+		kill(pid[i], SIGKILL);
+	for (i = 0; i < COUNT; i++)
+		reap(pid[i]);
+	close(q);
+	munmap(data, LARGE);
+}
+
 TEST_F(memory, small_messages_too_many_for_the_cgroup)
 {
 	int q[16], i;
