@@ -86,26 +86,27 @@ static int __init ipcdev_init(void)
 	ret = ipcdev_message_init();
 	if (ret)
 		return ret;
-	ret = ipcdevfs_init();
-	if (ret)
-		goto err_message;
 	ret = ipcdev_soft_init();
 	if (ret)
-		goto err_fs;
+		goto err_message;
 	ret = ipcdev_edu_init();
 	if (ret)
 		goto err_soft;
-	ret = misc_register(&device);
+	/* From here on there may be users. */
+	ret = ipcdevfs_init();
 	if (ret)
 		goto err_edu;
+	ret = misc_register(&device);
+	if (ret)
+		goto err_fs;
 	return 0;
 
+err_fs:
+	ipcdevfs_exit();
 err_edu:
 	ipcdev_edu_exit();
 err_soft:
 	ipcdev_soft_exit();
-err_fs:
-	ipcdevfs_exit();
 err_message:
 	ipcdev_message_exit();
 	return ret;
@@ -115,9 +116,9 @@ err_message:
 static void __exit ipcdev_exit(void)
 {
 	misc_deregister(&device);
+	ipcdevfs_exit();
 	ipcdev_edu_exit();
 	ipcdev_soft_exit();
-	ipcdevfs_exit();
 	ipcdev_message_exit();
 	ipcdev_objects_exit();
 	ipcdev_wait_exit();

@@ -120,7 +120,7 @@ struct ipcdev_bells {
 static DEFINE_PER_CPU(struct ipcdev_bells, in_interrupt);
 static DEFINE_PER_CPU(struct ipcdev_bells, in_thread);
 
-/* How many are woken at a time: that long is the lock held, with interrupts disabled. */
+/* How many are woken while the lock is held, for which others wait to sleep or leave. */
 #define WAKE_BATCH	8
 
 /**

@@ -73,7 +73,7 @@ enum ipcdev_type {
  * @objects: objects charged to the caller now
  * @bytes: bytes charged to the caller now
  * @eventfds: eventfds charged to the caller now
- * @inflight: the caller's descriptors that are in queued messages now
+ * @inflight: the caller's descriptors and slices that are in queued messages now
  * @names: files and directories in ipcdevfs charged to the caller now
  * @max_names: files and directories in ipcdevfs for each user
  * @reserved: zero
@@ -481,7 +481,8 @@ struct ipcdev_msg {
  * is about to answer it. It does not sleep. With IPCDEV_PEEK it does not answer
  * but asks, with a token and nothing else: 0 if the caller waits, ESRCH if not;
  * and with a token of 0, for any call taken through this open file whose caller
- * has given up: its token is told, and forgotten; EAGAIN if there is none.
+ * has given up: its token is told, and forgotten; EAGAIN if there is none. Of all
+ * servers of a queue together no more of these are remembered than its depth.
  * poll(2) shows EPOLLPRI while there is one.
  */
 struct ipcdev_transfer {
