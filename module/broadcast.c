@@ -54,7 +54,10 @@ struct place {
  * @history: messages that stay in the log when all have received them
  * @mask: what makes a number an index of @log
  * @first: number of the oldest message in the log; of the next, if there is none
+ * @needed: number of the oldest that somebody is to receive, likewise
+ * @needed_bytes: payload from there on
  * @idle: cursors of handles for which somebody sleeps
+ * @smaller: if it drops, cursors whose backlog is not the queue's depth
  * @done: messages that are cut off, to be freed without the lock
  * @log: places of the messages, and of the next
  */
@@ -63,7 +66,10 @@ struct ipcdev_broadcast {
 	u32 history;
 	u32 mask;
 	u64 first;
+	u64 needed;
+	u64 needed_bytes;
 	struct list_head idle;
+	struct list_head smaller;
 	struct list_head done;
 	struct place *log;
 };
@@ -113,6 +119,10 @@ static void cut_first(struct ipcdev_broadcast *b)
 	struct place *cut = place(b, b->first++);
 	struct ipcdev_message *msg = cut->msg;
 
+	if (b->needed < b->first) {
+		b->needed = b->first;
+		b->needed_bytes -= msg->len;
+	}
 	if (cut->cursors) {
 		trace_ipcdev_drop(&b->q.obj, msg);
 		b->q.dropped += cut->cursors;
@@ -129,9 +139,11 @@ static void cut_first(struct ipcdev_broadcast *b)
 }
 
 /* Let go of what nobody is to receive any more. */
-static void cut(struct ipcdev_broadcast *b)
+static __always_inline void cut(struct ipcdev_broadcast *b)
 {
-	while (b->q.queued > b->history && !place(b, b->first)->cursors)
+	while (b->needed != b->q.next_seq && !place(b, b->needed)->cursors)
+		b->needed_bytes -= place(b, b->needed++)->msg->len;
+	while (b->q.queued > b->history && b->first != b->needed)
 		cut_first(b);
 }
 
@@ -153,20 +165,6 @@ static inline void free_done(struct ipcdev_broadcast *b)
 		free_all_done(b);
 }
 
-/* Whether the payload fits, if the history makes room for it. */
-static bool bytes_fit(const struct ipcdev_broadcast *b, u32 len)
-{
-	u64 bytes = b->q.queued_bytes + len;
-	u64 seq;
-
-	for (seq = b->first; bytes > b->q.bytes_max; seq++) {
-		if (seq == b->q.next_seq || place(b, seq)->cursors)
-			return false;
-		bytes -= place(b, seq)->msg->len;
-	}
-	return true;
-}
-
 /* Whether a cursor is as far behind as it may be. */
 static bool somebody_full(const struct ipcdev_broadcast *b)
 {
@@ -176,7 +174,8 @@ static bool somebody_full(const struct ipcdev_broadcast *b)
 
 static __always_inline bool log_has_room(const struct ipcdev_broadcast *b, u32 len)
 {
-	return drops(b) || (!somebody_full(b) && bytes_fit(b, len));
+	/* History makes room. */
+	return drops(b) || (!somebody_full(b) && b->needed_bytes + len <= b->q.bytes_max);
 }
 
 /**
@@ -281,11 +280,18 @@ void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	place(b, q->next_seq++)->msg = msg;
 	q->queued++;
 	q->queued_bytes += msg->len;
+	b->needed_bytes += msg->len;
 	q->sent++;
 	q->sent_bytes += msg->len;
 	trace_ipcdev_send(&q->obj, msg);
 	list_for_each_entry_safe(c, next, &b->idle, idle)
 		feed(b, c);
+	/* What these have lost need not be kept until somebody looks at them. */
+	if (unlikely(!list_empty(&b->smaller))) {
+		c = list_first_entry(&b->smaller, struct ipcdev_cursor, smaller);
+		list_move_tail(&c->smaller, &b->smaller);
+		find_lost(b, c);
+	}
 	cut(b);
 	/* Who watches for room is to hear of it also if nobody is refused meanwhile. */
 	if (unlikely(!log_has_room(b, q->msg_max)))
@@ -358,14 +364,16 @@ static __always_inline __poll_t made_way(struct ipcdev_broadcast *b,
 					 const struct ipcdev_cursor *c)
 {
 	u64 left = c->next - 1;
+	bool last = !place(b, left)->cursors;
 
-	cut(b);
+	if (last)
+		cut(b);
 	if (likely(!b->q.want_room && list_empty(&b->q.senders)))
 		return 0;
-	/* It was full, or the last there. */
-	if (left + c->backlog == b->q.next_seq || !place(b, left)->cursors)
-		return ipcdev_queue_admit(&b->q);
-	return 0;
+	/* Others there, and a limit that was not reached, leave all as it was. */
+	if (!last && left + c->backlog != b->q.next_seq)
+		return 0;
+	return ipcdev_queue_admit(&b->q);
 }
 
 /* Sleep for a message. Called with the lock, returns without it. */
@@ -669,9 +677,12 @@ static void forget(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 	}
 	c->epoch++;
 	c->taken = 0;
+	if (!c->subscribed)
+		return;
+	catch_up(b, c);
 	c->lost = 0;
-	if (c->subscribed)
-		leave(b, c);
+	leave(b, c);
+	list_del_init(&c->smaller);
 	c->subscribed = false;
 }
 
@@ -682,6 +693,10 @@ static void subscribe(struct ipcdev_broadcast *b, struct ipcdev_cursor *c, u32 h
 	c->backlog = backlog;
 	c->subscribed = true;
 	enter(b, c);
+	if (drops(b) && backlog != b->q.depth)
+		list_add_tail(&c->smaller, &b->smaller);
+	while (b->needed > c->next)
+		b->needed_bytes += place(b, --b->needed)->msg->len;
 	feed(b, c);
 }
 
@@ -748,6 +763,7 @@ static int broadcast_joined(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	struct ipcdev_cursor *c = &h->cursor;
 
 	INIT_LIST_HEAD(&c->idle);
+	INIT_LIST_HEAD(&c->smaller);
 	INIT_LIST_HEAD(&c->sleepers);
 	INIT_LIST_HEAD(&c->returned);
 	/* Not the creator's, who is there to send. */
@@ -881,6 +897,7 @@ struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history)
 	b->mask = size - 1;
 	b->history = history;
 	INIT_LIST_HEAD(&b->idle);
+	INIT_LIST_HEAD(&b->smaller);
 	INIT_LIST_HEAD(&b->done);
 	return &b->q;
 }

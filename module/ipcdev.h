@@ -175,6 +175,7 @@ struct ipcdev_ticket {
 /**
  * struct ipcdev_cursor - what a handle has received of a broadcast
  * @idle: in the queue's list of those for which somebody sleeps
+ * @smaller: in its list of those whose backlog is smaller than others', if it drops
  * @sleepers: tickets, the longest waiting first
  * @returned: tickets of messages that could not be delivered, in order of sending
  * @own: the ticket that every handle has
@@ -188,6 +189,7 @@ struct ipcdev_ticket {
  */
 struct ipcdev_cursor {
 	struct list_head idle;
+	struct list_head smaller;
 	struct list_head sleepers;
 	struct list_head returned;
 	struct ipcdev_ticket own;

@@ -62,7 +62,7 @@
  * @nr_gone: length of @gone
  * @gone_bytes: room for payload in these, where that is not in slots
  * @lost: messages dropped since one was taken
- * @want_room: somebody was told that there is no room
+ * @want_room: somebody was told that there is no room, or may want to know of some
  * @call_ready: a call may be among the ready messages
  * @sent: statistics
  * @sent_bytes: statistics

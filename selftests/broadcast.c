@@ -657,6 +657,14 @@ TEST(each_may_ask_for_a_smaller_backlog)
 	EXPECT_EQ(DEPTH, next(latest, &lost));
 	EXPECT_EQ(DEPTH - 1, lost);
 	EXPECT_TRUE(takes_range(all, 1, DEPTH));
+	/* What nobody is to receive is not kept, and counted also if nobody asks. */
+	EXPECT_EQ(DEPTH - 1, object(fd).dropped);
+	ASSERT_EQ(0, put_range(fd, 1, DEPTH - 1));
+	EXPECT_TRUE(takes_range(all, 1, DEPTH - 1));
+	EXPECT_EQ(1, object(fd).queued);
+	close(latest);
+	EXPECT_EQ(2 * DEPTH - 3, object(fd).dropped);
+	EXPECT_EQ(0, object(fd).queued);
 
 	close(fd);
 	fd = create_topic(device(), .flags = BROADCAST);
@@ -672,6 +680,67 @@ TEST(each_may_ask_for_a_smaller_backlog)
 	EXPECT_EQ(0, try_put(fd, 0, 4));
 	EXPECT_EQ(-EAGAIN, try_put(fd, 0, 5));
 	EXPECT_TRUE(takes_range(all, 1, 4));
+}
+
+/*
+ * Whatever a handle may be behind, it receives the last of what was sent in order,
+ * knows how many it has not, and all of these are counted.
+ */
+TEST(backlogs_of_all_sizes)
+{
+	enum { HISTORY = 11, KINDS = 9, ROUNDS = 200 };
+	int fd = create_deep_topic(device(), .flags = BROADCAST | DROP, .depth = 8,
+				   .history = HISTORY);
+	int r[KINDS];
+	__u64 expect[KINDS], sent = 0, losses = 0;
+	unsigned int seed = 7;
+	__u32 lost;
+
+	for (int i = 0; i < KINDS; i++) {
+		r[i] = receiver(fd);
+		ASSERT_EQ(0, subscribe_with(r[i], 0, 0, i));
+		expect[i] = 1;
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		int i = rand_r(&seed) % KINDS, n = rand_r(&seed) % 6;
+
+		ASSERT_EQ(0, put_range(fd, sent + 1, sent + n));
+		sent += n;
+		if (rand_r(&seed) % 16 == 0) {
+			/* Begins anew with what was kept, and forgets what it lost. */
+			__u32 backlog = i ?: 8;
+			long had = subscribe_with(r[i], 0, backlog, backlog);
+			__u64 back = sent < backlog ? sent : backlog;
+
+			if (sent + 1 - expect[i] > backlog)
+				losses += sent + 1 - expect[i] - backlog;
+			ASSERT_EQ((long)back, had);
+			expect[i] = sent + 1 - back;
+		}
+		for (n = rand_r(&seed) % 6; n && expect[i] <= sent; n--) {
+			long got = next(r[i], &lost);
+
+			ASSERT_LE(expect[i], got);
+			ASSERT_EQ(expect[i] + lost, got);
+			ASSERT_LE(sent - got + 1, i ?: 8);
+			losses += lost;
+			expect[i] = got + 1;
+		}
+		EXPECT_GE(HISTORY, object(fd).queued);
+	}
+	for (int i = 0; i < KINDS; i++) {
+		while (expect[i] <= sent) {
+			long got = next(r[i], &lost);
+
+			ASSERT_EQ(expect[i] + lost, got);
+			losses += lost;
+			expect[i] = got + 1;
+		}
+		EXPECT_EQ(-EAGAIN, try_take(r[i]));
+	}
+	EXPECT_LT(0, losses);
+	EXPECT_EQ(losses, object(fd).dropped);
+	EXPECT_EQ(sent < HISTORY ? sent : HISTORY, object(fd).queued);
 }
 
 /* bytes_max is one for all: who is furthest behind holds up, or loses. */
