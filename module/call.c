@@ -145,7 +145,7 @@ struct task_struct *ipcdev_call_end(struct ipcdev_message *msg, int result)
  *
  * The server has what came with the request: nothing keeps that open here until the
  * reply, unless a peeker is still looking. Memory is kept if a reply may go there, but
- * not much of it: calls that are held count against no limit.
+ * not much of it, if there is any other: calls that are held count against no limit.
  *
  * Return: the call's message from now on.
  */
@@ -154,9 +154,8 @@ struct ipcdev_message *ipcdev_call_lighten(struct ipcdev_queue *q, struct ipcdev
 	struct ipcdev_message *small;
 
 	/* Nobody pins what is taken, and so there are no more of them to come. */
-	if (ipcdev_message_pinned(msg))
-		return msg;
-	ipcdev_message_strip(msg);
+	if (!ipcdev_message_pinned(msg))
+		ipcdev_message_strip(msg);
 	if (msg->room <= IPCDEV_LARGE_DATA)
 		return msg;
 	small = message_get(q, 0);
@@ -166,22 +165,17 @@ struct ipcdev_message *ipcdev_call_lighten(struct ipcdev_queue *q, struct ipcdev
 	spin_lock(&q->obj.lock);
 	small->seq = msg->seq;
 	small->tag = msg->tag;
-	small->order = msg->order;
 	small->len = msg->len;
-	small->lost = msg->lost;
+	small->state = msg->state;
 	small->call = true;
 	small->answering = false;
-	small->state = msg->state;
-	small->sched_policy = msg->sched_policy;
-	small->sched_prio = msg->sched_prio;
-	small->error = msg->error;
-	small->time_ns = msg->time_ns;
 	small->caller = msg->caller;
 	if (small->caller)
 		small->caller->request = small;
+	msg->call = false;
 	spin_unlock(&q->obj.lock);
 
-	ipcdev_message_free(msg);
+	ipcdev_queue_discard(q, msg);
 	return small;
 }
 

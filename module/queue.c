@@ -164,13 +164,9 @@ struct ipcdev_message *ipcdev_queue_slot(struct ipcdev_queue *q, size_t room)
 			return msg;
 	} else {
 		msg = xchg(&q->large, NULL);
-		if (msg && msg->room >= room) {
-			/* It would be counted by its length alone: not for a much smaller one. */
-			if (msg->room / 2 <= room)
-				return msg;
-			if (!cmpxchg(&q->large, NULL, msg))
-				msg = NULL;
-		}
+		/* It would be counted by its length alone: not for a much smaller one. */
+		if (msg && msg->room >= room && msg->room / 2 <= room)
+			return msg;
 		ipcdev_message_free(msg);
 	}
 	return ipcdev_message_alloc(room);

@@ -776,6 +776,23 @@ TEST_F(call, with_a_large_request)
 	free(data);
 }
 
+/* A caller whose request has come back is told as well. */
+TEST_F(call, no_server_any_more)
+{
+	pid_t pid = caller(self->client, self->server, 1);
+	struct ipcdev_transfer t = {
+		.msg = { .data = PTR(bad_page()), .len = 8 },
+	};
+
+	until(object(self->client).queued == 1);
+	EXPECT_EQ(-EFAULT, recv_msg(self->server, &t));
+	EXPECT_EQ(1, object(self->client).queued);
+	close(self->server);
+	EXPECT_EQ(EPIPE, exit_of(pid));
+	EXPECT_EQ(0, object(self->client).queued);
+	self->server = -1;
+}
+
 /* Who calls is told who has answered, and the other way round. */
 TEST_F(call, signed_by_both)
 {
