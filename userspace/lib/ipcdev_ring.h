@@ -33,6 +33,7 @@
 #define _IPCDEV_RING_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <ipcdev.h>
@@ -165,10 +166,13 @@ int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 
 /* What the functions below do in rare cases. */
 int ipcdev_ring_look(struct ipcdev_ring *ring, uint32_t need);
-int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before, uint32_t state);
+int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before);
 void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len);
+int ipcdev_ring_push_late(struct ipcdev_ring *ring, const void *data, size_t len);
 int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
 			  const struct ipcdev_deadline *deadline);
+ssize_t ipcdev_ring_refuse(struct ipcdev_ring *ring, uint32_t len);
+ssize_t ipcdev_ring_pop_late(struct ipcdev_ring *ring, void *data, size_t size);
 ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
 			      const struct ipcdev_deadline *deadline);
 
@@ -195,6 +199,27 @@ static inline uint32_t _ipcdev_ring_state(const struct ipcdev_ring *ring)
 	return __atomic_load_n(&ring->other->state, __ATOMIC_RELAXED);
 }
 
+/*
+ * A side's own index becomes @index, and a fence follows. Returns what it was.
+ *
+ * On x86, which is what has SSE2, an exchange is all of that in one instruction, and is
+ * seen sooner.
+ */
+static inline uint32_t _ipcdev_ring_publish(uint32_t *own, uint32_t index)
+{
+	uint32_t before;
+
+#ifdef __SSE2__
+	before = __atomic_exchange_n(own, index, __ATOMIC_SEQ_CST);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+	before = *own;
+	__atomic_store_n(own, index, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+	return before;
+}
+
 /**
  * ipcdev_ring_flush() - let the other side see how far this one has come
  * @ring: the side
@@ -207,17 +232,20 @@ static inline uint32_t _ipcdev_ring_state(const struct ipcdev_ring *ring)
  */
 static inline int ipcdev_ring_flush(struct ipcdev_ring *ring)
 {
-	uint32_t before = *ring->own, state;
+	uint32_t before = _ipcdev_ring_publish(ring->own, ring->index);
 
-	__atomic_store_n(ring->own, ring->index, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	state = _ipcdev_ring_state(ring);
-	if (_IPCDEV_UNLIKELY(state))
-		return ipcdev_ring_tell(ring, before, state);
+	if (_IPCDEV_UNLIKELY(_ipcdev_ring_state(ring)))
+		return ipcdev_ring_tell(ring, before);
 	return 0;
 }
 
 /* The producer. */
+
+/* Whether a record has room, by what is known. */
+static inline bool _ipcdev_ring_fits(const struct ipcdev_ring *ring, size_t len)
+{
+	return len <= ring->record_max && _ipcdev_ring_space(len) <= ring->known;
+}
 
 /**
  * ipcdev_ring_reserve() - get room for a record
@@ -233,8 +261,7 @@ static inline int ipcdev_ring_flush(struct ipcdev_ring *ring)
  */
 static inline void *ipcdev_ring_reserve(struct ipcdev_ring *ring, size_t len)
 {
-	if (_IPCDEV_UNLIKELY(len > ring->record_max ||
-			     _ipcdev_ring_space(len) > ring->known))
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_fits(ring, len)))
 		return ipcdev_ring_no_room(ring, len);
 	return _ipcdev_ring_next(ring) + 1;
 }
@@ -274,6 +301,20 @@ static inline int ipcdev_ring_commit(struct ipcdev_ring *ring, size_t len)
 	return ipcdev_ring_flush(ring);
 }
 
+/*
+ * There is room. What is counted is so before the copy, lest it be kept over a call:
+ * only the flush counts for the other side.
+ */
+static inline int _ipcdev_ring_put(struct ipcdev_ring *ring, const void *data,
+				   size_t len)
+{
+	void *room = _ipcdev_ring_next(ring) + 1;
+
+	_ipcdev_ring_append(ring, room, len);
+	memcpy(room, data, len);
+	return ipcdev_ring_flush(ring);
+}
+
 /**
  * ipcdev_ring_push() - copy a record into the ring
  * @ring: the producer's side
@@ -286,13 +327,9 @@ static inline int ipcdev_ring_commit(struct ipcdev_ring *ring, size_t len)
 static inline int ipcdev_ring_push(struct ipcdev_ring *ring, const void *data,
 				   size_t len)
 {
-	void *room = ipcdev_ring_reserve(ring, len);
-
-	if (_IPCDEV_UNLIKELY(!room))
-		return -1;
-	memcpy(room, data, len);
-	_ipcdev_ring_append(ring, room, len);
-	return ipcdev_ring_flush(ring);
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_fits(ring, len)))
+		return ipcdev_ring_push_late(ring, data, len);
+	return _ipcdev_ring_put(ring, data, len);
 }
 
 /**
@@ -309,44 +346,35 @@ static inline int ipcdev_ring_send(struct ipcdev_ring *ring, const void *data,
 				   size_t len,
 				   const struct ipcdev_deadline *deadline)
 {
-	if (_IPCDEV_UNLIKELY(ipcdev_ring_push(ring, data, len)))
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_fits(ring, len)))
 		return ipcdev_ring_send_wait(ring, data, len, deadline);
-	return 0;
+	return _ipcdev_ring_put(ring, data, len);
 }
 
 /* The consumer. */
 
 /*
- * The next record; its bytes, and those that it takes up. Where the producer has
- * come to is looked at when all that was known of is consumed. What cannot be so,
- * and that there is nothing, is for the library to tell apart.
+ * Whether there is a record, as far as can be told without a call. Where the producer
+ * has come to is looked at when all that was known of is consumed. If that is between
+ * two records, the last of them will be found too long.
  */
-static inline const struct ipcdev_ring_record *
-_ipcdev_ring_peek(struct ipcdev_ring *ring, uint32_t *len, uint32_t *space)
+static inline bool _ipcdev_ring_any(struct ipcdev_ring *ring)
 {
-	const struct ipcdev_ring_record *record;
-	uint32_t known = ring->known;
-	uint64_t bytes;
+	uint32_t known;
 
-	if (!known) {
-		known = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE) - ring->index;
-		if (_IPCDEV_UNLIKELY(known - 1 >= ring->size ||
-				     known % IPCDEV_RING_ALIGN)) {
-			if (ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
-				return NULL;
-			known = ring->known;
-		}
-		ring->known = known;
-	}
-	record = _ipcdev_ring_next(ring);
-	*len = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
-	bytes = _ipcdev_ring_space(*len);
-	if (_IPCDEV_UNLIKELY(bytes > known)) {
-		errno = EBADMSG;
-		return NULL;
-	}
-	*space = (uint32_t)bytes;
-	return record;
+	if (ring->known)
+		return true;
+	known = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE) - ring->index;
+	if (_IPCDEV_UNLIKELY(known - 1 >= ring->size))
+		return false;
+	ring->known = known;
+	return true;
+}
+
+static inline void _ipcdev_ring_consume(struct ipcdev_ring *ring, uint32_t space)
+{
+	ring->index += space;
+	ring->known -= space;
 }
 
 /**
@@ -362,24 +390,23 @@ _ipcdev_ring_peek(struct ipcdev_ring *ring, uint32_t *len, uint32_t *space)
  */
 static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len)
 {
-	const struct ipcdev_ring_record *record;
+	const struct ipcdev_ring_record *record = _ipcdev_ring_next(ring);
+	uint64_t space;
 	uint32_t bytes;
 
-	record = _ipcdev_ring_peek(ring, &bytes, &ring->record);
-	if (_IPCDEV_UNLIKELY(!record || bytes > ring->record_max)) {
-		if (record)
-			errno = EBADMSG;
-		ring->record = 0;
+	ring->record = 0;
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)) &&
+	    ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
+		return NULL;
+	bytes = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
+	space = _ipcdev_ring_space(bytes);
+	if (_IPCDEV_UNLIKELY(space > ring->known || bytes > ring->record_max)) {
+		errno = EBADMSG;
 		return NULL;
 	}
+	ring->record = (uint32_t)space;
 	*len = bytes;
 	return record + 1;
-}
-
-static inline void _ipcdev_ring_consume(struct ipcdev_ring *ring, uint32_t space)
-{
-	ring->index += space;
-	ring->known -= space;
 }
 
 /**
@@ -405,6 +432,30 @@ static inline void ipcdev_ring_release(struct ipcdev_ring *ring)
 	ipcdev_ring_flush(ring);
 }
 
+/* There is a record. As for _ipcdev_ring_put(), it is counted first. */
+static inline ssize_t _ipcdev_ring_get(struct ipcdev_ring *ring, void *data,
+				       size_t size)
+{
+	const struct ipcdev_ring_record *record = _ipcdev_ring_next(ring);
+	uint32_t len = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
+	uint64_t space = _ipcdev_ring_space(len);
+
+	if (_IPCDEV_UNLIKELY(space > ring->known || len > size))
+		return ipcdev_ring_refuse(ring, len);
+	_ipcdev_ring_consume(ring, (uint32_t)space);
+	ring->record = 0;
+	/*
+	 * Of a size that the compiler knows, a copy is a few instructions; and if that
+	 * is 0, there need not be a place for it.
+	 */
+	if (__builtin_constant_p(size) && len == size)
+		memcpy(data, record + 1, size);
+	else if (!__builtin_constant_p(size) || size)
+		memcpy(data, record + 1, len);
+	ipcdev_ring_flush(ring);
+	return (ssize_t)len;
+}
+
 /**
  * ipcdev_ring_pop() - copy the next record out of the ring
  * @ring: the consumer's side
@@ -418,25 +469,9 @@ static inline void ipcdev_ring_release(struct ipcdev_ring *ring)
 static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
 				      size_t size)
 {
-	const struct ipcdev_ring_record *record;
-	uint32_t len, space;
-
-	record = _ipcdev_ring_peek(ring, &len, &space);
-	if (_IPCDEV_UNLIKELY(!record))
-		return -1;
-	if (_IPCDEV_UNLIKELY(len > size)) {
-		errno = len > ring->record_max ? EBADMSG : EMSGSIZE;
-		return -1;
-	}
-	/* Of a size that the compiler knows, a copy is a few instructions. */
-	if (len == size)
-		memcpy(data, record + 1, size);
-	else
-		memcpy(data, record + 1, len);
-	_ipcdev_ring_consume(ring, space);
-	ring->record = 0;
-	ipcdev_ring_flush(ring);
-	return (ssize_t)len;
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)))
+		return ipcdev_ring_pop_late(ring, data, size);
+	return _ipcdev_ring_get(ring, data, size);
 }
 
 /**
@@ -455,11 +490,9 @@ static inline ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data,
 				       size_t size,
 				       const struct ipcdev_deadline *deadline)
 {
-	ssize_t len = ipcdev_ring_pop(ring, data, size);
-
-	if (_IPCDEV_UNLIKELY(len < 0))
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)))
 		return ipcdev_ring_recv_wait(ring, data, size, deadline);
-	return len;
+	return _ipcdev_ring_get(ring, data, size);
 }
 
 #ifdef __cplusplus

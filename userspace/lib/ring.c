@@ -242,9 +242,9 @@ void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len)
  * those for which it may have stopped asking: a consumer, of the first one after it
  * had received them all; a producer, when a record of any length has room again.
  */
-static bool must_wake(const struct ipcdev_ring *ring, uint32_t before, uint32_t state)
+static bool must_wake(const struct ipcdev_ring *ring, uint32_t before)
 {
-	uint32_t peer, limit;
+	uint32_t state = _ipcdev_ring_state(ring), peer, limit;
 
 	/* Who came to sleep or to watch since the last flush has seen that one. */
 	if (ring->index == before)
@@ -275,29 +275,28 @@ static void signal_other(const struct ipcdev_ring *ring)
 }
 
 /* Records for a successor are not lost; all others are. */
-static int check_gone(const struct ipcdev_ring *ring, uint32_t state)
+static int check_gone(const struct ipcdev_ring *ring)
 {
 	const struct ipcdev_ring_header *header = ring->map;
 
-	if ((state & IPCDEV_RING_GONE) && ring->produces &&
+	if ((_ipcdev_ring_state(ring) & IPCDEV_RING_GONE) && ring->produces &&
 	    !(header->flags & IPCDEV_RING_TAKEOVER))
 		return fail(EPIPE);
 	return 0;
 }
 
 /**
- * ipcdev_ring_tell() - what is to be done after a flush, given the other side's state
+ * ipcdev_ring_tell() - what is to be done after a flush, the other side having a state
  * @ring: the side
  * @before: its index before the flush
- * @state: what the kernel says of the other side
  *
- * Wakes it if it wants to be. Return: 0, or -1 with EPIPE.
+ * Wakes the other side if it wants to be. Return: 0, or -1 with EPIPE.
  */
-int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before, uint32_t state)
+int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before)
 {
-	if (must_wake(ring, before, state))
+	if (must_wake(ring, before))
 		signal_other(ring);
-	return check_gone(ring, state);
+	return check_gone(ring);
 }
 
 static inline void relax(void)
@@ -393,25 +392,36 @@ int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
 int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 			 const struct ipcdev_deadline *deadline)
 {
-	uint32_t before = *out->own, state;
 	struct ipcdev_ring_wait unused = { 0 };
+	uint32_t before;
 	bool wake;
 
 	/* What is no deadline is to be known before anything is done. */
 	if (set_deadline(deadline, &unused.flags, &unused.deadline_ns))
 		return -1;
 	/* ipcdev_ring_flush(), but for the system call. */
-	__atomic_store_n(out->own, out->index, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	state = _ipcdev_ring_state(out);
-	wake = state && must_wake(out, before, state);
-	if (check_gone(out, state))
+	before = _ipcdev_ring_publish(out->own, out->index);
+	wake = must_wake(out, before);
+	if (check_gone(out))
 		return -1;
 	return ring_wait_bytes(in, IPCDEV_RING_ALIGN, wake ? out : NULL, deadline);
 }
 
 /**
- * ipcdev_ring_send_wait() - ipcdev_ring_send() where the push has failed
+ * ipcdev_ring_push_late() - ipcdev_ring_push() where there may be no room
+ * @ring: the producer's side
+ * @data: the record
+ * @len: its bytes
+ */
+int ipcdev_ring_push_late(struct ipcdev_ring *ring, const void *data, size_t len)
+{
+	if (!ipcdev_ring_no_room(ring, len))
+		return -1;
+	return _ipcdev_ring_put(ring, data, len);
+}
+
+/**
+ * ipcdev_ring_send_wait() - ipcdev_ring_send() where there may be no room
  * @ring: the producer's side
  * @data: the record
  * @len: its bytes
@@ -420,29 +430,47 @@ int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
 			  const struct ipcdev_deadline *deadline)
 {
-	do {
-		if (errno != EAGAIN || ipcdev_ring_wait(ring, len, deadline))
-			return -1;
-	} while (ipcdev_ring_push(ring, data, len));
-	return 0;
+	if (ipcdev_ring_wait(ring, len, deadline))
+		return -1;
+	return _ipcdev_ring_put(ring, data, len);
 }
 
 /**
- * ipcdev_ring_recv_wait() - ipcdev_ring_recv() where the pop has failed
+ * ipcdev_ring_refuse() - why a record that there is cannot be popped
  * @ring: the consumer's side
- * @data: where to put the record
+ * @len: the bytes that it has, or says that it has
+ */
+ssize_t ipcdev_ring_refuse(struct ipcdev_ring *ring, uint32_t len)
+{
+	if (len > ring->record_max || _ipcdev_ring_space(len) > ring->known)
+		return fail(EBADMSG);
+	return fail(EMSGSIZE);
+}
+
+/**
+ * ipcdev_ring_pop_late() - ipcdev_ring_pop() where there may be no record
+ * @ring: the consumer's side
+ * @data: where to put it
+ * @size: bytes that fit there
+ */
+ssize_t ipcdev_ring_pop_late(struct ipcdev_ring *ring, void *data, size_t size)
+{
+	if (ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
+		return -1;
+	return _ipcdev_ring_get(ring, data, size);
+}
+
+/**
+ * ipcdev_ring_recv_wait() - ipcdev_ring_recv() where there may be no record
+ * @ring: the consumer's side
+ * @data: where to put it
  * @size: bytes that fit there
  * @deadline: when to give up, or NULL
  */
 ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
 			      const struct ipcdev_deadline *deadline)
 {
-	ssize_t len;
-
-	do {
-		if (errno != EAGAIN || ipcdev_ring_wait(ring, 0, deadline))
-			return -1;
-		len = ipcdev_ring_pop(ring, data, size);
-	} while (len < 0);
-	return len;
+	if (ipcdev_ring_wait(ring, 0, deadline))
+		return -1;
+	return _ipcdev_ring_get(ring, data, size);
 }
