@@ -11,9 +11,6 @@
 /* Spinning never gives up altogether, lest it not notice that it would pay again. */
 #define SPIN_MIN 16
 
-/* The first looks follow each other closely: what is awaited is often just there. */
-#define SPIN_EAGER 64
-
 int ipcdev_ring_create(uint64_t size, unsigned int rights, unsigned int flags)
 {
 	struct ipcdev_create_ring create = {
@@ -299,6 +296,7 @@ int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before)
 	return check_gone(ring);
 }
 
+/* Also leaves a line of the cache alone for a moment, so that its writer gets it. */
 static inline void relax(void)
 {
 #if __has_builtin(__builtin_ia32_pause)
@@ -316,8 +314,7 @@ static bool spin_until(struct ipcdev_ring *ring, uint32_t at)
 			ring->spin = ring->spin_max;
 			return true;
 		}
-		if (looks >= SPIN_EAGER)
-			relax();
+		relax();
 	}
 	ring->spin /= 2;
 	if (ring->spin < SPIN_MIN)
@@ -331,20 +328,13 @@ static uint32_t index_of(const struct ipcdev_ring *ring, uint32_t need)
 	return ring->index + need - (ring->produces ? ring->size : 0);
 }
 
-/* Sleeps until then, if spinning does not help; first signals, if it is to. */
+/* Sleeps until then; first signals, if it is to. */
 static int sleep_until(struct ipcdev_ring *ring, uint32_t at,
 		       const struct ipcdev_ring *signal,
 		       const struct ipcdev_deadline *deadline)
 {
 	struct ipcdev_ring_wait wait = { .index = at };
 
-	if (ring->spin) {
-		if (signal)
-			signal_other(signal);
-		signal = NULL;
-		if (spin_until(ring, at))
-			return 0;
-	}
 	if (signal) {
 		wait.flags = IPCDEV_RING_SIGNAL;
 		wait.signal_fd = signal->fd;
@@ -355,19 +345,32 @@ static int sleep_until(struct ipcdev_ring *ring, uint32_t at,
 }
 
 /*
- * The other side left while we slept: what it left behind is to be had first. However
- * this ends, who waits for what was flushed to @signal is told.
+ * Spins, and then sleeps. Who spins is to be gone soon when it is there: what can be
+ * done before is, and what is only needed for sleeping is not.
+ *
+ * The other side may leave while we sleep: what it left behind is to be had first.
+ * However this ends, who waits for what was flushed to @signal is told.
  */
 int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		    const struct ipcdev_ring *signal,
 		    const struct ipcdev_deadline *deadline)
 {
+	uint32_t at = index_of(ring, need);
 	int ret;
 
+	/* The other side may wait for just that before it goes on. */
+	if (*ring->own != ring->index)
+		ipcdev_ring_flush(ring);
+	if (ring->spin && !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE)) {
+		if (signal)
+			signal_other(signal);
+		signal = NULL;
+		if (spin_until(ring, at) && !refresh(ring) && ring->known >= need)
+			return 0;
+	}
 	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
 		/* To signal twice, if the call had come to it, is harmless. */
-		if (sleep_until(ring, index_of(ring, need), signal, deadline) &&
-		    errno != EPIPE)
+		if (sleep_until(ring, at, signal, deadline) && errno != EPIPE)
 			break;
 		signal = NULL;
 	}
@@ -430,7 +433,9 @@ int ipcdev_ring_push_late(struct ipcdev_ring *ring, const void *data, size_t len
 int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
 			  const struct ipcdev_deadline *deadline)
 {
-	if (ipcdev_ring_wait(ring, len, deadline))
+	if (len > ring->record_max)
+		return fail(EMSGSIZE);
+	if (ring_wait_bytes(ring, _ipcdev_ring_space(len), NULL, deadline))
 		return -1;
 	return _ipcdev_ring_put(ring, data, len);
 }
@@ -470,7 +475,7 @@ ssize_t ipcdev_ring_pop_late(struct ipcdev_ring *ring, void *data, size_t size)
 ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
 			      const struct ipcdev_deadline *deadline)
 {
-	if (ipcdev_ring_wait(ring, 0, deadline))
+	if (ring_wait_bytes(ring, IPCDEV_RING_ALIGN, NULL, deadline))
 		return -1;
 	return _ipcdev_ring_get(ring, data, size);
 }
