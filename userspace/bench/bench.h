@@ -94,7 +94,7 @@ enum workload {
  * @in_place: a message is not copied while it is sent: it must be left alone
  *	for a while, of which SLOTS messages are enough
  * @empty: its messages hold no data
- * @spins: its sides do not sleep, but yield
+ * @spins: its sides do not sleep, but look again and again
  * @apart: each side needs a processor of its own
  * @heavy: daemons or threads of its own take part, so that each operation is dear
  *	and fewer of them must do
@@ -169,6 +169,14 @@ void not_mine(const struct end *end, int *fd);
 /* A name that nobody else has: of the link's direction, 0 or 1. */
 const char *unique(const struct link *link, const char *prefix, int direction);
 uint64_t now(void);
+
+/* Between two looks of who spins. */
+static inline void relax(void)
+{
+#if __has_builtin(__builtin_ia32_pause)
+	__builtin_ia32_pause();
+#endif
+}
 
 /*
  * Where each direction has its own two descriptors, as a pipe has: fd[0] and

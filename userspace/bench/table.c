@@ -50,13 +50,22 @@ const struct result *best_peer(const struct results *results,
 }
 
 /* The one that sleeps, if there is that: it comes first. */
+static bool spins(const struct result *row)
+{
+	const struct method *method = find_method(row->method);
+
+	return method && method->spins;
+}
+
+/* To sleep and to be woken is no part of what spinning must cost. */
 const struct result *floor_of(const struct results *results,
 			      const struct result *row)
 {
 	for (size_t i = 0; i < results->count; i++) {
 		const struct result *other = &results->rows[i];
 
-		if (is_floor(other) && same_circumstances(row, other))
+		if (is_floor(other) && same_circumstances(row, other) &&
+		    spins(other) == spins(row))
 			return other;
 	}
 	return NULL;

@@ -39,16 +39,18 @@ static struct words *words_of(const struct end *end)
 	return ((struct own *)end->link->own)->words;
 }
 
-/* Only one side writes each: neither needs more than these. */
-
 static unsigned int load(atomic_uint *count)
 {
 	return atomic_load_explicit(count, memory_order_acquire);
 }
 
+/*
+ * More than is needed, since only one side writes each: but it is seen sooner than
+ * what may stay in a store buffer while its writer looks at the other word.
+ */
 static void store(atomic_uint *count, unsigned int value)
 {
-	atomic_store_explicit(count, value, memory_order_release);
+	atomic_store(count, value);
 }
 
 /* Who asks is one ahead until the answer has come. */
@@ -60,7 +62,7 @@ static int call(struct end *end, size_t len)
 	(void)len;
 	store(&words->to[1].count, number);
 	while (load(&words->to[0].count) != number)
-		;
+		relax();
 	return 0;
 }
 
@@ -71,7 +73,7 @@ static int wait(struct end *end, size_t len)
 
 	(void)len;
 	while (load(&words->to[1].count) == number)
-		;
+		relax();
 	return 0;
 }
 
@@ -89,6 +91,7 @@ const struct method floor_atomics_method = {
 	.only = ONLY(ROUNDTRIP),
 	.floor = true,
 	.empty = true,
+	.spins = true,
 	.apart = true,
 	.link_size = sizeof(struct own),
 	.setup = setup,

@@ -13,9 +13,7 @@ static void spin(unsigned int *turns)
 {
 	if (++*turns % PATIENCE == 0)
 		sched_yield();
-#if __has_builtin(__builtin_ia32_pause)
-	__builtin_ia32_pause();
-#endif
+	relax();
 }
 
 static int put(struct end *end, size_t len)
