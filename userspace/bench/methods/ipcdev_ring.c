@@ -60,7 +60,7 @@ int ring_pair_send(struct end *end, size_t len)
 	return ipcdev_ring_send(out, end->out, len, NULL);
 }
 
-static int wrong_length(ssize_t got)
+int ring_wrong_length(ssize_t got)
 {
 	if (got >= 0)
 		errno = EBADMSG;
@@ -76,7 +76,7 @@ int ring_pair_recv(struct end *end, size_t len)
 		got = ipcdev_ring_recv(in, end->in, TYPICAL, NULL);
 	else
 		got = ipcdev_ring_recv(in, end->in, len, NULL);
-	return got == (ssize_t)len ? 0 : wrong_length(got);
+	return got == (ssize_t)len ? 0 : ring_wrong_length(got);
 }
 
 static int attach(struct end *end)

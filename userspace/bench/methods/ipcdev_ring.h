@@ -17,5 +17,7 @@ int ring_pair_attach(struct end *end, uint32_t spin);
 void ring_pair_detach(struct end *end);
 int ring_pair_send(struct end *end, size_t len);
 int ring_pair_recv(struct end *end, size_t len);
+/* Another record than this one was expected: -1, and errno. */
+int ring_wrong_length(ssize_t got);
 
 #endif /* IPCDEV_RING_METHOD_H */

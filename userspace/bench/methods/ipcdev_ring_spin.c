@@ -10,7 +10,7 @@ static int attach(struct end *end)
 
 const struct method ipcdev_ring_spin_method = {
 	.name = "ipcdev-ring-spin",
-	.about = "the same, where who must wait spins",
+	.about = "ipcdev's ring, copied in and out; who must wait spins",
 	.spins = true,
 	.apart = true,
 	.polled = true,
