@@ -5,12 +5,12 @@
 
 #include "ipcdev_ring.h"
 
-/* As many messages as the other rings of this benchmark have places. */
+/* As many bytes as the places of the benchmark's other rings have. */
 #define PLACES	16
 
 int ring_pair_setup(struct link *link)
 {
-	size_t size = PLACES * (link->size + 2 * IPCDEV_RING_ALIGN);
+	size_t size = PLACES * MAX(link->size, 1);
 
 	for (int side = 0; side < 2; side++) {
 		link->fd[side] = ipcdev_ring_create(size, 0, 0);
