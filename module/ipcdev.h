@@ -95,7 +95,9 @@ struct ipcdev_object_ops {
  * @persistent: lives until its name is removed
  * @dead: the last handle is gone and nobody may open it any more
  * @name: the inode that names it; protected by the lock of all names (fs.c)
- * @wq: poll, epoll and attached eventfds
+ * @wq: poll, epoll and attached eventfds, of handles that may both read and write
+ * @wq_in: of those that may only read
+ * @wq_out: of those that may only write
  * @peer_wq: callers that wait for a peer
  * @fasync_in: handles that want SIGIO and may read
  * @fasync_out: and those that may write
@@ -126,6 +128,8 @@ struct ipcdev_object {
 	struct inode *name;
 
 	wait_queue_head_t wq;
+	wait_queue_head_t wq_in;
+	wait_queue_head_t wq_out;
 	wait_queue_head_t peer_wq;
 	struct fasync_struct *fasync_in;
 	struct fasync_struct *fasync_out;
@@ -283,6 +287,13 @@ long ipcdev_attach(struct ipcdev_handle *h, void __user *uarg, size_t usize);
 long ipcdev_detach(struct ipcdev_handle *h, void __user *uarg, size_t usize);
 void ipcdev_watches_release(struct ipcdev_handle *h);
 
+/* Whether anybody is in a wait queue; a barrier, or a lock, says since when. */
+static inline bool ipcdev_is_watched(struct wait_queue_head *wq)
+{
+	/* That barrier is the caller's: one does for several wait queues. */
+	return waitqueue_active(wq);
+}
+
 /**
  * ipcdev_notify - tell those who watch an object that its state has changed
  * @obj: the object, its lock not held
@@ -292,7 +303,10 @@ void ipcdev_watches_release(struct ipcdev_handle *h);
  */
 static inline void ipcdev_notify(struct ipcdev_object *obj, __poll_t events)
 {
-	if (unlikely(wq_has_sleeper(&obj->wq) || READ_ONCE(obj->fasync_in) ||
+	/* As in wq_has_sleeper(), for all of them. */
+	smp_mb();
+	if (unlikely(ipcdev_is_watched(&obj->wq) || ipcdev_is_watched(&obj->wq_in) ||
+		     ipcdev_is_watched(&obj->wq_out) || READ_ONCE(obj->fasync_in) ||
 		     READ_ONCE(obj->fasync_out)))
 		ipcdev_notify_watched(obj, events);
 }

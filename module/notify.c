@@ -3,8 +3,9 @@
  * How the news of an object reach those who do not sleep in one of its ioctls:
  * poll and epoll, attached eventfds, SIGIO.
  *
- * All are waiters on the object's wait queue, or on its lists for SIGIO, so that
- * an object that nobody watches pays for a look at two empty lists. The state
+ * All are waiters on one of the object's wait queues, or on its lists for SIGIO, so
+ * that an object that nobody watches pays for a look at empty lists. What a handle
+ * waits on goes by its rights: readers and writers do not wake each other. The state
  * that a poller asks for changes under the object's lock, the wake-up follows
  * after it: a poller that has put itself on the wait queue and then looked at the
  * state under that lock misses nothing.
@@ -20,9 +21,10 @@
 
 /**
  * struct ipcdev_watch - an eventfd that is attached to a handle
- * @wait: on the object's wait queue, until a one-shot has fired
+ * @wait: on the handle's wait queue, until a one-shot has fired
  * @node: in the handle's list; protected by the object's watch_mutex
  * @obj: the object
+ * @wq: that wait queue, which is the object's
  * @ctx: the eventfd, referenced
  * @account: who is charged for it, referenced
  * @mask: the poll events that it is for
@@ -32,6 +34,7 @@ struct ipcdev_watch {
 	struct wait_queue_entry wait;
 	struct list_head node;
 	struct ipcdev_object *obj;
+	wait_queue_head_t *wq;
 	struct eventfd_ctx *ctx;
 	struct ipcdev_account *account;
 	__poll_t mask;
@@ -54,6 +57,19 @@ __poll_t ipcdev_poll_peers(const struct ipcdev_object *obj)
 	return mask;
 }
 
+/* Where those wait who watch an object through a handle. */
+static wait_queue_head_t *wait_queue(struct ipcdev_handle *h)
+{
+	switch (h->rights & (IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE)) {
+	case IPCDEV_RIGHT_READ:
+		return &h->obj->wq_in;
+	case IPCDEV_RIGHT_WRITE:
+		return &h->obj->wq_out;
+	default:
+		return &h->obj->wq;
+	}
+}
+
 /* The object's state as the holder of a handle sees it. */
 static __poll_t poll_state(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
@@ -72,7 +88,7 @@ __poll_t ipcdev_poll(struct file *file, struct poll_table_struct *pt)
 	struct ipcdev_object *obj = h->obj;
 	__poll_t mask;
 
-	poll_wait(file, &obj->wq, pt);
+	poll_wait(file, wait_queue(h), pt);
 	spin_lock(&obj->lock);
 	mask = poll_state(obj, h);
 	spin_unlock(&obj->lock);
@@ -106,6 +122,13 @@ int ipcdev_fasync(int fd, struct file *file, int on)
 	return ret;
 }
 
+/* The barrier was in ipcdev_notify(). */
+static void wake_watchers(wait_queue_head_t *wq, __poll_t events)
+{
+	if (ipcdev_is_watched(wq))
+		wake_up_poll(wq, events);
+}
+
 /**
  * ipcdev_notify_watched - ipcdev_notify() of an object that somebody may watch
  * @obj: as there
@@ -113,16 +136,23 @@ int ipcdev_fasync(int fd, struct file *file, int on)
  */
 void ipcdev_notify_watched(struct ipcdev_object *obj, __poll_t events)
 {
-	/* The barrier that this needs was in ipcdev_notify(). */
-	if (waitqueue_active(&obj->wq)) {
+	bool in = (events & (EPOLLIN | EPOLLHUP)) && ipcdev_is_watched(&obj->wq_in);
+	bool out = (events & (EPOLLOUT | EPOLLERR)) && ipcdev_is_watched(&obj->wq_out);
+	__poll_t key = events;
+
+	if (events & EPOLLIN)
+		key |= EPOLLRDNORM;
+	if (events & EPOLLOUT)
+		key |= EPOLLWRNORM;
+	if (in || out || ipcdev_is_watched(&obj->wq)) {
 		trace_ipcdev_notify(obj, (__force u32)events);
 		atomic64_inc(&obj->wakeups);
-		if (events & EPOLLIN)
-			events |= EPOLLRDNORM;
-		if (events & EPOLLOUT)
-			events |= EPOLLWRNORM;
-		wake_up_poll(&obj->wq, events);
 	}
+	wake_watchers(&obj->wq, key);
+	if (in)
+		wake_watchers(&obj->wq_in, key);
+	if (out)
+		wake_watchers(&obj->wq_out, key);
 	if (READ_ONCE(obj->fasync_in)) {
 		if (events & EPOLLIN)
 			kill_fasync(&obj->fasync_in, SIGIO, POLL_IN);
@@ -156,20 +186,20 @@ static bool watch_fired(struct ipcdev_watch *w)
 {
 	bool fired;
 
-	spin_lock_irq(&w->obj->wq.lock);
+	spin_lock_irq(&w->wq->lock);
 	fired = list_empty(&w->wait.entry);
-	spin_unlock_irq(&w->obj->wq.lock);
+	spin_unlock_irq(&w->wq->lock);
 	return fired;
 }
 
 static void watch_free(struct ipcdev_watch *w)
 {
-	spin_lock_irq(&w->obj->wq.lock);
+	spin_lock_irq(&w->wq->lock);
 	if (!list_empty(&w->wait.entry)) {
 		list_del_init(&w->wait.entry);
 		atomic_dec(&w->obj->watches);
 	}
-	spin_unlock_irq(&w->obj->wq.lock);
+	spin_unlock_irq(&w->wq->lock);
 	list_del(&w->node);
 	eventfd_ctx_put(w->ctx);
 	ipcdev_uncharge(w->account, IPCDEV_EVENTFDS, 1);
@@ -206,15 +236,15 @@ static int watch_add(struct ipcdev_handle *h, struct ipcdev_watch *w)
 	atomic_inc(&obj->watches);
 
 	spin_lock(&obj->lock);
-	add_wait_queue(&obj->wq, &w->wait);
+	add_wait_queue(w->wq, &w->wait);
 	state = poll_state(obj, h);
 	spin_unlock(&obj->lock);
 
 	/* What holds already is an event too, unless one has come by now. */
-	spin_lock_irq(&obj->wq.lock);
+	spin_lock_irq(&w->wq->lock);
 	if (!list_empty(&w->wait.entry))
 		watch_wake(&w->wait, TASK_NORMAL, 0, poll_to_key(state));
-	spin_unlock_irq(&obj->wq.lock);
+	spin_unlock_irq(&w->wq->lock);
 	return 0;
 }
 
@@ -266,6 +296,7 @@ long ipcdev_attach(struct ipcdev_handle *h, void __user *uarg, size_t usize)
 	if (!w)
 		return -ENOMEM;
 	w->obj = obj;
+	w->wq = wait_queue(h);
 	w->mask = attach_mask(args.events, h->rights);
 	w->oneshot = args.flags & IPCDEV_ATTACH_ONESHOT;
 	init_waitqueue_func_entry(&w->wait, watch_wake);

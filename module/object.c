@@ -45,6 +45,8 @@ int ipcdev_object_init(struct ipcdev_object *obj, const struct ipcdev_object_ops
 	kref_init(&obj->ref);
 	spin_lock_init(&obj->lock);
 	init_waitqueue_head(&obj->wq);
+	init_waitqueue_head(&obj->wq_in);
+	init_waitqueue_head(&obj->wq_out);
 	init_waitqueue_head(&obj->peer_wq);
 	mutex_init(&obj->watch_mutex);
 	current_euid_egid(&obj->uid, &obj->gid);

@@ -16,7 +16,7 @@
  * has moved its own word then looks at the header. With a full barrier between the
  * two steps on both sides, at least one of them sees the other. The same holds for
  * those who poll: they are in the wait queue before WATCHED is set, and WATCHED is
- * taken away only when the wait queue is seen to be empty.
+ * taken away only when their wait queue is seen to be empty.
  */
 #include <linux/file.h>
 #include <linux/log2.h>
@@ -126,12 +126,19 @@ bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index)
 	return ipcdev_ring_reached(READ_ONCE(*ring->consumer.index), index);
 }
 
-/* Nobody polls, nobody has attached an eventfd or wants SIGIO. */
-static bool unwatched(struct ipcdev_object *obj)
+/*
+ * Nobody polls through what may be that side, has attached an eventfd there or wants
+ * SIGIO. Who enters a wait queue takes the object's lock afterwards, and looks itself.
+ */
+static bool unwatched(struct ipcdev_ring *ring, const struct ipcdev_side *side)
 {
-	/* Who enters the wait queue takes the object's lock afterwards, and looks itself. */
-	return !waitqueue_active(&obj->wq) && !READ_ONCE(obj->fasync_in) &&
-	       !READ_ONCE(obj->fasync_out);
+	struct ipcdev_object *obj = &ring->obj;
+
+	if (ipcdev_is_watched(&obj->wq))
+		return false;
+	if (side == &ring->consumer)
+		return !ipcdev_is_watched(&obj->wq_in) && !READ_ONCE(obj->fasync_in);
+	return !ipcdev_is_watched(&obj->wq_out) && !READ_ONCE(obj->fasync_out);
 }
 
 /**
@@ -176,7 +183,7 @@ bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task)
 	 * be asked, and only those who hold the object's lock may withdraw it.
 	 */
 	smp_mb();
-	return !unwatched(&feed->ring->obj);
+	return !unwatched(feed->ring, &feed->ring->consumer);
 }
 
 /*
@@ -188,7 +195,7 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 	struct ipcdev_object *obj = &ring->obj;
 
 	spin_lock(&obj->lock);
-	if (unwatched(obj))
+	if (unwatched(ring, side))
 		say_locked(ring, side, 0, IPCDEV_RING_WATCHED);
 	spin_unlock(&obj->lock);
 	ipcdev_notify(obj, side == &ring->consumer ? EPOLLIN : EPOLLOUT);
@@ -631,11 +638,11 @@ static __poll_t ring_ready(struct ipcdev_ring *ring)
 void ipcdev_ring_watch(struct ipcdev_ring *ring, const struct ipcdev_handle *h)
 {
 	lockdep_assert_held(&ring->obj.lock);
-	if (!h || unwatched(&ring->obj))
+	if (!h)
 		return;
-	if (h->rights & IPCDEV_RIGHT_READ)
+	if ((h->rights & IPCDEV_RIGHT_READ) && !unwatched(ring, &ring->consumer))
 		say_locked(ring, &ring->consumer, IPCDEV_RING_WATCHED, 0);
-	if (h->rights & IPCDEV_RIGHT_WRITE)
+	if ((h->rights & IPCDEV_RIGHT_WRITE) && !unwatched(ring, &ring->producer))
 		say_locked(ring, &ring->producer, IPCDEV_RING_WATCHED, 0);
 	/* As in sleep_until(). */
 	smp_mb();

@@ -1319,6 +1319,51 @@ TEST_F(ring, watched_while_anybody_watches)
 	close(e);
 }
 
+/* That the other side is watched, and for good, is nothing to this one. */
+TEST_F(ring, each_side_has_its_watchers)
+{
+	const struct ipcdev_ring_header *h = self->c.header;
+	int room = epoll_for(self->p.fd, EPOLLOUT | EPOLLET), any;
+	int ep = epoll_for(self->c.fd, EPOLLIN | EPOLLET);
+
+	ASSERT_LE(0, room);
+	ASSERT_LE(0, ep);
+	EXPECT_EQ(EPOLLOUT, epoll_events(room));
+	EXPECT_EQ(WATCHED, load(&h->consumer.state));
+	EXPECT_EQ(WATCHED, load(&h->producer.state));
+	close(ep);
+	EXPECT_EQ(0, ring_signal(self->p.fd));
+	EXPECT_EQ(0, load(&h->consumer.state));
+	EXPECT_EQ(WATCHED, load(&h->producer.state));
+	/* To ask is not to watch. */
+	EXPECT_EQ(0, events(self->c.fd));
+	EXPECT_EQ(0, load(&h->consumer.state));
+	EXPECT_EQ(0, ring_signal(self->c.fd));
+	EXPECT_EQ(WATCHED, load(&h->producer.state));
+	EXPECT_EQ(EPOLLOUT, epoll_events(room));
+
+	ep = epoll_for(self->c.fd, EPOLLIN | EPOLLET);
+	close(room);
+	EXPECT_EQ(0, ring_signal(self->c.fd));
+	EXPECT_EQ(0, load(&h->producer.state));
+	EXPECT_EQ(WATCHED, load(&h->consumer.state));
+	/* A handle that may become either is told for both. */
+	any = epoll_for(self->fd, EPOLLIN | EPOLLOUT | EPOLLET);
+	EXPECT_EQ(EPOLLOUT, epoll_events(any));
+	close(ep);
+	EXPECT_EQ(0, ring_signal(self->p.fd));
+	EXPECT_EQ(0, ring_signal(self->c.fd));
+	EXPECT_EQ(WATCHED, load(&h->producer.state));
+	EXPECT_EQ(WATCHED, load(&h->consumer.state));
+	store(self->p.mine, 8);
+	EXPECT_EQ(0, ring_signal(self->p.fd));
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_events(any));
+	close(any);
+	EXPECT_EQ(0, ring_signal(self->p.fd));
+	EXPECT_EQ(0, load(&h->consumer.state));
+	EXPECT_EQ(WATCHED, load(&h->producer.state));
+}
+
 TEST_F(ring, watched_and_asleep_are_two_things)
 {
 	int ep = epoll_for(self->c.fd, EPOLLIN | EPOLLET);
