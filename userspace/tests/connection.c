@@ -14,63 +14,27 @@
 #include "test.h"
 
 static const char *const name = "/dev/ipc/libipcdev-service";
-static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 static int service;
-
-static struct ipcdev_deadline *late(void)
-{
-	static struct ipcdev_deadline deadline;
-
-	return ipcdev_deadline_in(&deadline, 60 * SECOND);
-}
 
 /* A client: a process of its own, which has no handle but the one that it opens. */
 static pid_t start(void (*run)(int service))
 {
+	pid_t pid = child();
 	int queue;
-	pid_t pid;
 
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		passed = true;
-		close(service);
-		queue = ipcdev_open(name, O_WRONLY);
-		CHECK(queue >= 0);
-		run(queue);
-		fflush(stdout);
-		_exit(!passed);
-	}
-	return pid;
-}
-
-static void finish(pid_t pid)
-{
-	int status;
-
-	CHECK(waitpid(pid, &status, 0) == pid && !status);
-}
-
-static void slay(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	if (pid)
+		return pid;
+	close(service);
+	queue = ipcdev_open(name, O_WRONLY);
+	CHECK(queue >= 0);
+	run(queue);
+	child_ends();
 }
 
 static void listen_here(void)
 {
 	service = ipcdev_listen(name, 0600, 0);
 	CHECK(service >= 0);
-}
-
-static int lowest_fd(void)
-{
-	int fd = dup(0);
-
-	close(fd);
-	return fd;
 }
 
 void test_listen(void)
@@ -463,7 +427,7 @@ void test_connection_death(void)
 	struct ipcdev_accept accept = { .admit = kill_client };
 	struct ipcdev_accept now = { .flags = IPCDEV_NONBLOCK };
 	struct ipcdev_connection connection;
-	int queue, both, status;
+	int queue, both;
 	char byte;
 	pid_t pid;
 
@@ -504,7 +468,7 @@ void test_connection_death(void)
 	}
 	close(service);
 	FAILS(ipcdev_connect(&connection, queue, 0, late()), EPIPE);
-	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	killed(pid);
 	FAILS(ipcdev_connect(&connection, queue, 0, late()), EPIPE);
 	close(queue);
 }

@@ -18,7 +18,6 @@
 #define PATIENCE (30 * SECOND)
 #define ROUNDS	101
 
-static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 static struct ipcdev_deadline soon;
 
 /* An engine for both, and its consumer. */

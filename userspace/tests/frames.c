@@ -14,16 +14,8 @@
 #define STRIDE	1024
 #define SLOTS	4
 
-static const struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 static struct ipcdev_frames *frames;
 static int service;
-
-static struct ipcdev_deadline *late(void)
-{
-	static struct ipcdev_deadline deadline;
-
-	return ipcdev_deadline_in(&deadline, 60 * SECOND);
-}
 
 static void make_pool(void)
 {
@@ -45,14 +37,11 @@ static pid_t start(void (*run)(struct ipcdev_connection *owner, int buffer),
 	const struct ipcdev_connection *other;
 	struct ipcdev_connection owner;
 	unsigned int count = 1;
+	pid_t pid = child();
 	int queue, buffer;
-	pid_t pid;
 
-	fflush(stdout);
-	pid = fork();
 	if (pid)
 		return pid;
-	passed = true;
 	/* The owner's ends of others, which it has inherited, would keep them there. */
 	for (int i = 0; i < 2; i++) {
 		other = ipcdev_frames_connection(frames, i);
@@ -66,8 +55,7 @@ static pid_t start(void (*run)(struct ipcdev_connection *owner, int buffer),
 	CHECK(!ipcdev_connect_fds(&owner, queue, ring_size, &buffer, &count,
 				  late()));
 	run(&owner, buffer);
-	fflush(stdout);
-	_exit(!passed);
+	child_ends();
 }
 
 static int add(int prot)
@@ -82,21 +70,6 @@ static int add(int prot)
 	CHECK(number >= 0);
 	CHECK(ipcdev_frames_connection(frames, number)->pid == peer.pid);
 	return number;
-}
-
-static void finish(pid_t pid)
-{
-	int status;
-
-	CHECK(waitpid(pid, &status, 0) == pid && !status);
-}
-
-static void slay(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
 }
 
 static int lend(int peer, uint32_t slot)
@@ -122,10 +95,9 @@ static int count_free(void)
 
 void test_frames_create(void)
 {
-	int lowest = dup(0), slots[SLOTS], fd;
+	int lowest = lowest_fd(), slots[SLOTS], fd;
 	struct ipcdev_stat stat;
 
-	close(lowest);
 	NO_MAP(ipcdev_frames_create(0, 1), EINVAL);
 	NO_MAP(ipcdev_frames_create(1, 0), EINVAL);
 	NO_MAP(ipcdev_frames_create(1, ~0U), EINVAL);

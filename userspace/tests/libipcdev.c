@@ -13,10 +13,7 @@
 
 #include "test.h"
 
-bool passed;
-
 static const char *const name = "/dev/ipc/libipcdev-test";
-static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 
 static void test_device(void)
 {
@@ -45,9 +42,8 @@ static void test_device(void)
 /* No descriptor but the one that was asked for is left open. */
 static void test_descriptors(void)
 {
-	int lowest = dup(0), fd;
+	int lowest = lowest_fd(), fd;
 
-	close(lowest);
 	fd = ipcdev_queue_create(NULL);
 	CHECK(fd == lowest || fd == lowest + 1);
 	CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC);

@@ -22,20 +22,12 @@
 #define WRITE	IPCDEV_RIGHT_WRITE
 #define HEAD	((uint32_t)sizeof(struct ipcdev_ring_record))
 
-static struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 
 static struct ipcdev_deadline *soon(void)
 {
 	static struct ipcdev_deadline deadline;
 
 	return ipcdev_deadline_in(&deadline, SECOND / 50);
-}
-
-static struct ipcdev_deadline *late(void)
-{
-	static struct ipcdev_deadline deadline;
-
-	return ipcdev_deadline_in(&deadline, 60 * SECOND);
 }
 
 static int make_ring(unsigned int flags)
@@ -70,32 +62,12 @@ static void close_pair(struct ipcdev_ring *out, struct ipcdev_ring *in)
 /* Another process, with the handle of a ring and nothing else of it. */
 static pid_t start(void (*run)(int fd), int fd)
 {
-	pid_t pid;
+	pid_t pid = child();
 
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		passed = true;
-		run(fd);
-		fflush(stdout);
-		_exit(!passed);
-	}
-	return pid;
-}
-
-static void finish(pid_t pid)
-{
-	int status;
-
-	CHECK(waitpid(pid, &status, 0) == pid && !status);
-}
-
-static void slay(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	if (pid)
+		return pid;
+	run(fd);
+	child_ends();
 }
 
 /* Until the consumer, or the producer, sleeps. */
@@ -748,7 +720,7 @@ void test_ring_death(void)
 	struct ipcdev_ring out, in;
 	char text[4];
 	pid_t pid, killer;
-	int fd, status;
+	int fd;
 
 	/* A producer, while we sleep: what it had committed was drained. */
 	fd = make_ring(0);
@@ -760,7 +732,7 @@ void test_ring_death(void)
 	victims_peer = READ;
 	killer = start(kill_when_asleep, fd);
 	FAILS(ipcdev_ring_recv(&in, text, 4, late()), EPIPE);
-	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	killed(pid);
 	finish(killer);
 	FAILS(ipcdev_ring_wait(&in, 0, &past), EPIPE);
 	ipcdev_ring_close(&in);
@@ -793,7 +765,7 @@ void test_ring_death(void)
 	victims_peer = WRITE;
 	killer = start(kill_when_asleep, fd);
 	FAILS(ipcdev_ring_send(&out, "x", 1, late()), EPIPE);
-	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	killed(pid);
 	finish(killer);
 	FAILS(ipcdev_ring_push(&out, "x", 1), EPIPE);
 	FAILS(ipcdev_ring_wait(&out, 0, NULL), EPIPE);
@@ -835,7 +807,7 @@ void test_ring_persists(void)
 {
 	static const char *const name = "/dev/ipc/libipcdev-ring";
 	struct pollfd poll_fd = { .events = POLLIN };
-	int fd = make_ring(IPCDEV_RING_TAKEOVER), status;
+	int fd = make_ring(IPCDEV_RING_TAKEOVER);
 	struct ipcdev_ring in;
 	eventfd_t times;
 	pid_t pid;
@@ -846,14 +818,14 @@ void test_ring_persists(void)
 	take(&in, fd, READ);
 	ipcdev_ring_set_spin(&in, 0);
 	CHECK(!ipcdev_ring_wait(&in, 0, late()));
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	killed(pid);
 	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
 	FAILS(ipcdev_ring_pop(&in, NULL, 0), EAGAIN);
 
 	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
 	pid = start(move_and_die, fd);
 	CHECK(poll(&poll_fd, 1, 60000) == 1);
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	killed(pid);
 	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
 	ipcdev_ring_close(&in);
 	close(fd);
@@ -866,7 +838,7 @@ void test_ring_persists(void)
 	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
 	pid = start(move_and_die, fd);
 	CHECK(poll(&poll_fd, 1, 60000) == 1);
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	killed(pid);
 	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
 	ipcdev_ring_close(&in);
 	close(poll_fd.fd);

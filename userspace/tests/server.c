@@ -309,14 +309,6 @@ void test_server_one_ioctl(void)
 	stop();
 }
 
-static int lowest_fd(void)
-{
-	int fd = dup(0);
-
-	close(fd);
-	return fd;
-}
-
 static void check_fds(void)
 {
 	int fds[2], ends[2];

@@ -7,6 +7,7 @@
 #include <ipcdev.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,23 @@ extern bool passed;
 			passed = false;					\
 		}							\
 	} while (0)
+
+/* test.c */
+
+/* Deadlines: one that has passed, and one that no test is to come to. */
+extern const struct ipcdev_deadline past;
+const struct ipcdev_deadline *late(void);
+
+/* A process of its own, in which all was so until now; it tells by its end. */
+pid_t child(void);
+noreturn void child_ends(void);
+/* Such a one ends, and all was so; has been killed; is to be killed. */
+void finish(pid_t pid);
+void killed(pid_t pid);
+void slay(pid_t pid);
+
+/* What the next descriptor will be. */
+int lowest_fd(void);
 
 /* Calls that must fail, and with which error. */
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))

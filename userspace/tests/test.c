@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the tests of libipcdev share. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "test.h"
+
+bool passed;
+
+const struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
+
+const struct ipcdev_deadline *late(void)
+{
+	static struct ipcdev_deadline deadline;
+
+	return ipcdev_deadline_in(&deadline, 60 * SECOND);
+}
+
+pid_t child(void)
+{
+	pid_t pid;
+
+	/* Lest it be written twice. */
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		passed = true;
+	return pid;
+}
+
+void child_ends(void)
+{
+	fflush(stdout);
+	_exit(!passed);
+}
+
+void finish(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+}
+
+void killed(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+}
+
+void slay(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	killed(pid);
+}
+
+int lowest_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
