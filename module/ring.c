@@ -342,6 +342,17 @@ static int sleep_until(struct ipcdev_ring *ring, u32 role, u32 index,
 	return ret;
 }
 
+/* The other side may wake us for nothing as often as it likes, but not for ever. */
+static bool too_late(const struct ipcdev_deadline *deadline)
+{
+	ktime_t now;
+
+	if (!deadline->set)
+		return false;
+	now = deadline->clock == CLOCK_MONOTONIC ? ktime_get() : ktime_get_real();
+	return ktime_compare(now, deadline->expires) >= 0;
+}
+
 static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 		    const struct ipcdev_deadline *deadline)
 {
@@ -355,9 +366,11 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 	else
 		ret = sleep_until(ring, role, index, deadline);
 	/* The last that it did before it left may have been just that. */
-	if (ret == -EPIPE && ipcdev_ring_reached(READ_ONCE(*other->index), index))
+	if (ret != -EPIPE && ret)
+		return ret;
+	if (ipcdev_ring_reached(READ_ONCE(*other->index), index))
 		return 0;
-	return ret;
+	return !ret && too_late(deadline) ? -ETIMEDOUT : ret;
 }
 
 /* The consumer comes back. */

@@ -1061,6 +1061,44 @@ TEST_F(ring, sleep_ends_at_its_deadline)
 	EXPECT_EQ(0, object(self->fd).receivers + object(self->fd).senders);
 }
 
+/* Who is woken for nothing, over and over, is still in time. */
+TEST_F(ring, no_signal_holds_up_a_deadline)
+{
+	__u64 deadline;
+	pid_t pids[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		pids[i] = child();
+		while (!pids[i])
+			ring_signal(self->p.fd);
+	}
+	for (i = 0; i < 100; i++) {
+		deadline = now(CLOCK_MONOTONIC) + SOON / 100;
+		while (!ring_wait(self->c.fd, .index = 8,
+				  .flags = IPCDEV_DEADLINE_MONOTONIC,
+				  .deadline_ns = deadline))
+			EXPECT_GT(deadline, now(CLOCK_MONOTONIC) - 10 * SOON);
+		/* What is past is so at the first call. */
+		EXPECT_EQ(-ETIMEDOUT,
+			  ring_wait(self->c.fd, .index = 8,
+				    .flags = IPCDEV_DEADLINE_MONOTONIC,
+				    .deadline_ns = 1));
+		EXPECT_EQ(-ETIMEDOUT,
+			  ring_wait(self->c.fd, .index = 8,
+				    .flags = IPCDEV_DEADLINE_REALTIME,
+				    .deadline_ns = 1));
+		/* But what is there is there. */
+		EXPECT_EQ(0, ring_wait(self->c.fd, .index = 0,
+				       .flags = IPCDEV_DEADLINE_MONOTONIC,
+				       .deadline_ns = 1));
+	}
+	for (i = 0; i < 2; i++) {
+		kill(pids[i], SIGKILL);
+		EXPECT_EQ(-SIGKILL, reap(pids[i]));
+	}
+}
+
 static void on_signal(int signal)
 {
 }
