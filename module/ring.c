@@ -201,6 +201,30 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 	ipcdev_notify(obj, side == &ring->consumer ? EPOLLIN : EPOLLOUT);
 }
 
+/*
+ * End the sleep of a side, or with @reached only if it is for what has been reached.
+ * Returns how many slept, and what was said of the side.
+ */
+static int rouse(struct ipcdev_ring *ring, struct ipcdev_side *side, const u32 *reached,
+		 u32 *state)
+{
+	struct task_struct *task = NULL;
+	unsigned long flags;
+	int woken;
+
+	rcu_read_lock();
+	raw_spin_lock_irqsave(&ring->lock, flags);
+	*state = side->words->state;
+	if (!reached || ipcdev_ring_reached(READ_ONCE(*reached), side->words->wake_at))
+		task = end_sleep(ring, side, 0);
+	if (side->wq)
+		say(ring, side, 0, IPCDEV_RING_SLEEPING);
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
+	woken = wake(ring, task) || wake_queue(side);
+	rcu_read_unlock();
+	return woken;
+}
+
 /**
  * ipcdev_ring_signal - wake one side of a ring, and tell those who watch it
  * @ring: the ring
@@ -212,22 +236,10 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 int ipcdev_ring_signal(struct ipcdev_ring *ring, u32 role)
 {
 	struct ipcdev_side *side = side_of(ring, role);
-	struct task_struct *task;
-	unsigned long flags;
-	bool watched;
-	int woken;
+	u32 state;
+	int woken = rouse(ring, side, NULL, &state);
 
-	rcu_read_lock();
-	raw_spin_lock_irqsave(&ring->lock, flags);
-	task = end_sleep(ring, side, 0);
-	watched = side->words->state & IPCDEV_RING_WATCHED;
-	if (side->wq)
-		say(ring, side, 0, IPCDEV_RING_SLEEPING);
-	raw_spin_unlock_irqrestore(&ring->lock, flags);
-	woken = wake(ring, task) || wake_queue(side);
-	rcu_read_unlock();
-
-	if (watched)
+	if (state & IPCDEV_RING_WATCHED)
 		notify_side(ring, side);
 	return woken;
 }
@@ -718,22 +730,21 @@ void ipcdev_ring_peers_changed(struct ipcdev_object *obj)
 
 /*
  * Who is killed between moving its index and telling of it has not told: that is done
- * here. Who sleeps is woken by its being gone as well, and looks again; but nobody is
- * missed in a ring that persists, and not all who watch want to know of an end.
+ * here, and once too often if it had told. That it is gone wakes who sleeps as well, but
+ * nobody is missed in a ring that persists, and not all who watch want to know of an end.
  */
 static void ring_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	__poll_t wanted = h->role == IPCDEV_RIGHT_READ ? EPOLLOUT : EPOLLIN;
 	struct ipcdev_ring *ring = to_ring(obj);
 	struct ipcdev_side *other;
+	u32 state;
 
 	if (!h->role)
 		return;
 	other = other_side(ring, h->role);
-	if (READ_ONCE(obj->persistent))
-		ipcdev_ring_signal(ring, h->role ^ IPCDEV_RING_ROLES);
-	else if ((READ_ONCE(other->words->state) & IPCDEV_RING_WATCHED) &&
-		 (ring_ready(ring) & wanted))
+	rouse(ring, other, side_of(ring, h->role)->index, &state);
+	if ((state & IPCDEV_RING_WATCHED) && (ring_ready(ring) & wanted))
 		notify_side(ring, other);
 }
 
