@@ -633,10 +633,23 @@ bool ipcdev_is_ring(const struct file *file)
 
 /* What makes a ring an object. */
 
-/* Bytes between the indices; nonsense may be more than the size. */
+/*
+ * Bytes between the indices; nonsense may be more than the size. So that both are of
+ * one moment, the consumer's is read twice; who moves it all the time is not waited for.
+ */
 static u32 ring_used(struct ipcdev_ring *ring)
 {
-	return READ_ONCE(*ring->producer.index) - READ_ONCE(*ring->consumer.index);
+	u32 consumed = READ_ONCE(*ring->consumer.index), before, produced;
+	int tries = 3;
+
+	do {
+		before = consumed;
+		smp_rmb(); /* the one, then the other */
+		produced = READ_ONCE(*ring->producer.index);
+		smp_rmb(); /* and then the first again */
+		consumed = READ_ONCE(*ring->consumer.index);
+	} while (consumed != before && --tries);
+	return produced - consumed;
 }
 
 /* What the two sides may wait for, and is there. */
