@@ -76,12 +76,16 @@ wrong='assertion violated'
 
 holds ring
 holds ring DEATH LAST=4
+holds ring HEIR=P LAST=4
+holds ring HEIR=C SIZE=2 LAST=4
 ends ring LAST=4
 needs "$lost" ring NO_FENCE_USER
 needs "$lost" ring NO_FENCE_SLEEP
 needs "$lost" ring NO_FENCE_POLL
 needs "$lost" ring NO_FRESH_INDEX
 needs "$lost" ring NO_LOOK_AT_QUEUE
+needs "$lost" ring NO_DEBT HEIR=P LAST=3
+needs "$lost" ring NO_DEBT HEIR=C SIZE=2 LAST=4
 needs "$wrong" ring NO_WAKE_AT
 needs "$wrong" ring NO_SECOND_LOOK DEATH LAST=3
 

@@ -12,10 +12,12 @@
  * wait queue and leaves it again each time; in an edge-triggered epoll, which enters
  * it once and looks only when it is told; or for an attached eventfd, which is the
  * same but never looks again. With DEATH each side may be killed after any step that
- * others can see.
+ * others can see. With HEIR the side that it names may be killed once while its end
+ * lives on, and another process goes on with that.
  *
- * Who has done all stays, so that its leaving mends nothing. A wake-up that is lost is an invalid end state. That a sleep is not ended for no
- * reason, and that nothing that was produced before a death is missed, are asserted.
+ * Who has done all stays, so that its leaving mends nothing. A wake-up that is lost is
+ * an invalid end state. That a sleep is not ended for no reason, and that nothing that
+ * was produced before a death is missed, are asserted.
  * There must be no cycle at all: every run ends. Each NO_ takes away a part of the
  * protocol, and then something of that must fail; see qemu/model.sh.
  */
@@ -209,8 +211,14 @@ inline tell(crossed)
 #define MAY_DIE	if :: true :: goto leave fi
 #define KILLED(undo)	:: true -> undo; goto leave
 #else
+#ifdef HEIR
+/* One is enough, and every run is to end. */
+#define MAY_DIE	if :: true :: !inherited && self == HEIR -> goto heir fi
+#define KILLED(undo)	:: !inherited && self == HEIR -> undo; goto heir
+#else
 #define MAY_DIE	skip
 #define KILLED(undo)
+#endif
 #endif
 
 /* IPCDEV_IOC_RING_WAIT */
@@ -330,7 +338,47 @@ inline left(enough)
 	fi
 }
 
+/*
+ * Another process maps the end, and tells of what may not have been told. What the
+ * dead one waited in is gone. @there: what tells those who watch holds.
+ */
+inline inherit(there)
+{
+	d_step {
+		inherited = true;
+		me.queued = false;
+		me.told = false;
+		me.sleeps++
+	};
+	stored(self);
+#ifndef NO_DEBT
+	d_step {
+		saw_sleeping = it.sleeping_seen;
+		saw_watched = it.watched_seen
+	};
+	if
+	:: saw_sleeping && me.index >= it.wake_at_seen -> due = true
+	:: else
+	fi;
+	theirs = it.index_seen;
+	if
+	:: due || (saw_watched && (there)) -> signal(false)
+	:: else
+	fi;
+#endif
+	due = false;
+	saw_sleeping = false;
+	saw_watched = false;
+	told_watched = false;
+	ready = false;
+	alone = false;
+	seen_sleep = 0;
+	theirs = 0;
+	n = 0
+}
+
 #define VARIABLES \
+	bool inherited; \
 	bool saw_sleeping, saw_watched, told_watched, due, ready, alone; \
 	byte seen_sleep, theirs, n
 
@@ -339,7 +387,9 @@ active proctype producer()
 	byte self = P;
 	VARIABLES;
 
-	begin(me.index - it.index_seen <= ROOM);
+	goto first;
+heir:	inherit(theirs != me.index);
+first:	begin(me.index - it.index_seen <= ROOM);
 	do
 	:: me.index == LAST -> goto done
 	:: else ->
@@ -383,7 +433,9 @@ active proctype consumer()
 	byte self = C;
 	VARIABLES;
 
-	begin(it.index_seen != me.index);
+	goto first;
+heir:	inherit(theirs - me.index <= ROOM);
+first:	begin(it.index_seen != me.index);
 	do
 	:: me.index == LAST -> goto done
 	:: else ->

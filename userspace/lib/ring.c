@@ -91,6 +91,48 @@ static uint32_t default_spin(void)
 	return IPCDEV_RING_SPIN;
 }
 
+static void signal_other(const struct ipcdev_ring *ring)
+{
+	struct ipcdev_ring_signal signal = { 0 };
+	int err = errno;
+
+	/* Cannot fail while the end is open, which is for the caller to see to. */
+	ioctl(ring->fd, IPCDEV_IOC_RING_SIGNAL, &signal);
+	errno = err;
+}
+
+/* Bytes that may be used so that a record of any length still has room. */
+static uint32_t room_limit(const struct ipcdev_ring *ring)
+{
+	return ring->size - _ipcdev_ring_space(ring->record_max);
+}
+
+static bool is_due(const struct ipcdev_ring *ring, uint32_t state)
+{
+	return (state & IPCDEV_RING_SLEEPING) &&
+	       (int32_t)(ring->index - __atomic_load_n(&ring->other->wake_at,
+						       __ATOMIC_RELAXED)) >= 0;
+}
+
+/*
+ * Whether the other side waits for what there is: who has used the end before may have
+ * died before it told of that.
+ */
+static bool may_owe(const struct ipcdev_ring *ring)
+{
+	uint32_t state = _ipcdev_ring_state(ring), peer;
+
+	/* What the state makes valid was stored before it. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (is_due(ring, state))
+		return true;
+	if (!(state & IPCDEV_RING_WATCHED))
+		return false;
+	peer = __atomic_load_n(ring->peer, __ATOMIC_RELAXED);
+	return ring->produces ? peer != ring->index :
+		peer - ring->index <= room_limit(ring);
+}
+
 int ipcdev_ring_map(struct ipcdev_ring *ring, int end)
 {
 	const struct ipcdev_ring_header *header;
@@ -129,6 +171,8 @@ int ipcdev_ring_map(struct ipcdev_ring *ring, int end)
 	find_areas(ring, page);
 	if (!is_sound(ring))
 		goto err_map;
+	if (may_owe(ring))
+		signal_other(ring);
 	ipcdev_ring_set_spin(ring, default_spin());
 	return 0;
 
@@ -248,27 +292,15 @@ static bool must_wake(const struct ipcdev_ring *ring, uint32_t before)
 		return false;
 	/* What the state makes valid was stored before it. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if ((state & IPCDEV_RING_SLEEPING) &&
-	    (int32_t)(ring->index -
-		      __atomic_load_n(&ring->other->wake_at, __ATOMIC_RELAXED)) >= 0)
+	if (is_due(ring, state))
 		return true;
 	if (!(state & IPCDEV_RING_WATCHED))
 		return false;
 	peer = __atomic_load_n(ring->peer, __ATOMIC_RELAXED);
 	if (ring->produces)
 		return peer == before;
-	limit = ring->size - _ipcdev_ring_space(ring->record_max);
+	limit = room_limit(ring);
 	return peer - before > limit && peer - ring->index <= limit;
-}
-
-static void signal_other(const struct ipcdev_ring *ring)
-{
-	struct ipcdev_ring_signal signal = { 0 };
-	int err = errno;
-
-	/* Cannot fail: the end is ours. */
-	ioctl(ring->fd, IPCDEV_IOC_RING_SIGNAL, &signal);
-	errno = err;
 }
 
 /* Records for a successor are not lost; all others are. */

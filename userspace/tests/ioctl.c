@@ -6,7 +6,7 @@
 
 #include "test.h"
 
-#define FDS 1024
+#define FDS 4096
 
 static unsigned int counts[FDS];
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* libipcdev: rings. */
+#include <fcntl.h>
 #include <ipcdev_ring.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -617,27 +619,63 @@ static void wait_for_one(int fd)
 }
 
 /* What cannot be waited for is sent all the same, and wakes who sleeps for it. */
-static void check_exchange_fails(void)
+static void exchange_fails(struct ipcdev_ring *in, uint32_t spin,
+			   const struct ipcdev_deadline *deadline, int error)
 {
 	struct ipcdev_deadline bad = { .clock = CLOCK_BOOTTIME };
-	struct ipcdev_ring out, in, peer;
 	int fd = make_ring(0);
+	struct ipcdev_ring out;
 	pid_t pid;
 
 	pid = start(wait_for_one, fd);
 	take(&out, fd, WRITE);
-	make_pair(&peer, &in);
-	ipcdev_ring_close(&peer);
+	ipcdev_ring_set_spin(in, spin);
 	until_asleep(fd, READ);
 	CHECK(ipcdev_ring_reserve(&out, 1));
 	ipcdev_ring_append(&out, 1);
 	/* With nothing done, it is not sent. */
-	FAILS(ipcdev_ring_exchange(&out, &in, &bad), EINVAL);
+	FAILS(ipcdev_ring_exchange(&out, in, &bad), EINVAL);
 	until_asleep(fd, READ);
-	FAILS(ipcdev_ring_exchange(&out, &in, NULL), EPIPE);
+	FAILS(ipcdev_ring_exchange(&out, in, deadline), error);
 	finish(pid);
-	close_pair(&out, &in);
+	ipcdev_ring_close(&out);
 	close(fd);
+}
+
+static void sleep_for_record(int end)
+{
+	struct ipcdev_ring_wait wait = { .index = 8 };
+
+	ioctl(end, IPCDEV_IOC_RING_WAIT, &wait);
+}
+
+static void check_exchange_fails(uint32_t spin)
+{
+	struct ipcdev_ring peer, in;
+	pid_t pid;
+	int end;
+
+	make_pair(&peer, &in);
+	exchange_fails(&in, spin, &past, ETIMEDOUT);
+	exchange_fails(&in, spin, soon(), ETIMEDOUT);
+	alarm_often(true);
+	exchange_fails(&in, spin, late(), EINTR);
+	alarm_often(false);
+	CHECK(!fcntl(in.fd, F_SETFL, O_NONBLOCK));
+	exchange_fails(&in, spin, NULL, EAGAIN);
+	CHECK(!fcntl(in.fd, F_SETFL, 0));
+	pid = start(sleep_for_record, in.fd);
+	until_asleep(in.fd, READ);
+	exchange_fails(&in, spin, NULL, EBUSY);
+	slay(pid);
+	/* The call that would signal and sleep does neither. */
+	end = in.fd;
+	in.fd = -1;
+	exchange_fails(&in, spin, NULL, EBADF);
+	in.fd = end;
+	ipcdev_ring_close(&peer);
+	exchange_fails(&in, spin, NULL, EPIPE);
+	ipcdev_ring_close(&in);
 }
 
 void test_ring_exchange(void)
@@ -670,7 +708,8 @@ void test_ring_exchange(void)
 	finish(pid);
 	close(reply_fd);
 	close(fd);
-	check_exchange_fails();
+	check_exchange_fails(0);
+	check_exchange_fails(10);
 }
 
 static void push_and_die(int fd)
@@ -802,15 +841,129 @@ static void move_and_die_when_asleep(int fd)
 	move_and_die(fd);
 }
 
+static void fill_up(struct ipcdev_ring *out)
+{
+	while (!ipcdev_ring_push(out, "12345678", 8))
+		;
+	CHECK(errno == EAGAIN);
+}
+
+static int watch(const struct ipcdev_ring *ring, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	CHECK(!epoll_ctl(epoll, EPOLL_CTL_ADD, ring->fd, &event));
+	return epoll;
+}
+
+static bool fires(int epoll, int timeout)
+{
+	struct epoll_event event;
+
+	return epoll_wait(epoll, &event, 1, timeout) == 1;
+}
+
+/* Uses an end that another has, and dies without having told of it. */
+static void use_and_die(int end)
+{
+	struct ipcdev_ring side;
+	size_t len;
+
+	CHECK(!ipcdev_ring_map(&side, end));
+	raise(SIGSTOP);
+	if (side.produces) {
+		CHECK(ipcdev_ring_reserve(&side, 1));
+		ipcdev_ring_append(&side, 1);
+	} else {
+		do {
+			CHECK(ipcdev_ring_peek(&side, &len));
+			ipcdev_ring_consume(&side);
+		} while (side.known);
+	}
+	__atomic_store_n(side.own, side.index, __ATOMIC_RELEASE);
+	raise(passed ? SIGKILL : SIGTERM);
+}
+
+static pid_t start_user(int end)
+{
+	pid_t pid = start(use_and_die, end);
+	int status;
+
+	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+	return pid;
+}
+
+static void let_die(pid_t pid)
+{
+	kill(pid, SIGCONT);
+	killed(pid);
+}
+
+/* Who goes on with an end tells of what the last one to use it has not told. */
+void test_ring_inherited(void)
+{
+	struct ipcdev_ring out, in;
+	int fd = make_ring(0), end, epoll;
+	pid_t pid, sleeper;
+	char byte;
+
+	/* The producer's, to who watches, and to who sleeps. */
+	take(&in, fd, READ);
+	end = ipcdev_ring_take(fd, WRITE, 0);
+	epoll = watch(&in, EPOLLIN | EPOLLET);
+	pid = start_user(end);
+	CHECK(!fires(epoll, 0));
+	let_die(pid);
+	CHECK(!fires(epoll, 0));
+	CHECK(!ipcdev_ring_map(&out, end));
+	CHECK(fires(epoll, 0) && ipcdev_ring_pop(&in, &byte, 1) == 1);
+	FAILS(ipcdev_ring_pop(&in, &byte, 1), EAGAIN);
+	CHECK(!ipcdev_ring_push(&out, "x", 1) && fires(epoll, 0));
+	close_pair(&out, &in);
+	close(epoll);
+	close(fd);
+
+	fd = make_ring(0);
+	sleeper = start(wait_for_one, fd);
+	end = ipcdev_ring_take(fd, WRITE, 0);
+	pid = start_user(end);
+	until_asleep(fd, READ);
+	let_die(pid);
+	until_asleep(fd, READ);
+	CHECK(!ipcdev_ring_map(&out, end));
+	finish(sleeper);
+	ipcdev_ring_close(&out);
+	close(fd);
+
+	/* The consumer's. */
+	fd = make_ring(0);
+	take(&out, fd, WRITE);
+	end = ipcdev_ring_take(fd, READ, 0);
+	fill_up(&out);
+	epoll = watch(&out, EPOLLOUT | EPOLLET);
+	pid = start_user(end);
+	CHECK(!fires(epoll, 0));
+	let_die(pid);
+	CHECK(!fires(epoll, 0));
+	CHECK(!ipcdev_ring_map(&in, end));
+	CHECK(fires(epoll, 0) && !ipcdev_ring_push(&out, "x", 1));
+	CHECK(ipcdev_ring_pop(&in, &byte, 1) == 1);
+	close_pair(&out, &in);
+	close(epoll);
+	close(fd);
+}
+
 /* That a side has gone from a ring that persists is not told, but what it did is. */
 void test_ring_persists(void)
 {
 	static const char *const name = "/dev/ipc/libipcdev-ring";
 	struct pollfd poll_fd = { .events = POLLIN };
 	int fd = make_ring(IPCDEV_RING_TAKEOVER);
-	struct ipcdev_ring in;
+	struct ipcdev_ring in, out;
 	eventfd_t times;
 	pid_t pid;
+	char byte;
 
 	poll_fd.fd = eventfd(0, EFD_NONBLOCK);
 	CHECK(!ipcdev_publish(fd, name, 0600, IPCDEV_PUBLISH_PERSISTENT));
@@ -819,14 +972,19 @@ void test_ring_persists(void)
 	ipcdev_ring_set_spin(&in, 0);
 	CHECK(!ipcdev_ring_wait(&in, 0, late()));
 	killed(pid);
-	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
-	FAILS(ipcdev_ring_pop(&in, NULL, 0), EAGAIN);
+	CHECK(ipcdev_ring_pop(&in, &byte, 0) == 0);
+	FAILS(ipcdev_ring_pop(&in, &byte, 0), EAGAIN);
 
 	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
 	pid = start(move_and_die, fd);
 	CHECK(poll(&poll_fd, 1, 60000) == 1);
 	killed(pid);
-	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
+	CHECK(eventfd_read(poll_fd.fd, &times) == 0 && times == 1);
+	CHECK(ipcdev_ring_pop(&in, &byte, 0) == 0);
+	/* Who has done nothing leaves nothing to tell. */
+	take(&out, fd, WRITE);
+	ipcdev_ring_close(&out);
+	FAILS(eventfd_read(poll_fd.fd, &times), EAGAIN);
 	ipcdev_ring_close(&in);
 	close(fd);
 	CHECK(!unlink(name));
@@ -834,12 +992,11 @@ void test_ring_persists(void)
 	/* Nor is it told to who has asked for records alone. */
 	fd = make_ring(0);
 	take(&in, fd, READ);
-	CHECK(eventfd_read(poll_fd.fd, &times) == 0);
 	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
 	pid = start(move_and_die, fd);
 	CHECK(poll(&poll_fd, 1, 60000) == 1);
 	killed(pid);
-	CHECK(ipcdev_ring_pop(&in, NULL, 0) == 0);
+	CHECK(ipcdev_ring_pop(&in, &byte, 0) == 0);
 	ipcdev_ring_close(&in);
 	close(poll_fd.fd);
 	close(fd);
@@ -851,13 +1008,6 @@ static int poll_now(const struct ipcdev_ring *ring, short events)
 
 	CHECK(poll(&poll_fd, 1, 0) >= 0);
 	return poll_fd.revents;
-}
-
-static void fill_up(struct ipcdev_ring *out)
-{
-	while (!ipcdev_ring_push(out, "12345678", 8))
-		;
-	CHECK(errno == EAGAIN);
 }
 
 static void push_when_told(int fd)
@@ -920,22 +1070,6 @@ void test_ring_poll(void)
 	ipcdev_ring_close(&in);
 	finish(pid);
 	close(fd);
-}
-
-static int watch(const struct ipcdev_ring *ring, uint32_t events)
-{
-	struct epoll_event event = { .events = events };
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
-
-	CHECK(!epoll_ctl(epoll, EPOLL_CTL_ADD, ring->fd, &event));
-	return epoll;
-}
-
-static bool fires(int epoll, int timeout)
-{
-	struct epoll_event event;
-
-	return epoll_wait(epoll, &event, 1, timeout) == 1;
 }
 
 #define EDGES 5000
@@ -1030,6 +1164,155 @@ void test_ring_edges(void)
 	close(edge);
 	close(room);
 	hammer_edges();
+}
+
+#define MANY	1000
+#define BUSY	25	/* of these, one in so many has something to say */
+
+/* Has all rings, and numbers what it sends through each. */
+static int many[MANY];
+
+static void produce_many(int unused)
+{
+	static struct ipcdev_ring outs[MANY];
+	uint32_t seed = 11, numbers[MANY] = { 0 };
+
+	(void)unused;
+	for (int i = 0; i < MANY; i++)
+		take(&outs[i], many[i], WRITE);
+	for (int i = 0; i < MANY * 4; i++) {
+		int busy = draw(&seed) % (MANY / BUSY) * BUSY;
+
+		CHECK(!ipcdev_ring_send(&outs[busy], &numbers[busy],
+					sizeof(*numbers), late()));
+		numbers[busy]++;
+		if (draw(&seed) % 64 == 0)
+			sched_yield();
+	}
+}
+
+/* What is there, which must be something, and in order; whether more may come. */
+static bool drain(struct ipcdev_ring *in, uint32_t *next)
+{
+	uint32_t number, before = *next;
+
+	while (ipcdev_ring_pop(in, &number, sizeof(number)) == sizeof(number)) {
+		CHECK(number == *next);
+		++*next;
+	}
+	CHECK(errno == EPIPE || *next != before);
+	return errno == EAGAIN;
+}
+
+/*
+ * One consumer of a thousand rings, of which most are idle: each record is found, and
+ * an idle ring is never looked at before its producer leaves. @flags are epoll's.
+ */
+static void check_many(uint32_t flags)
+{
+	static struct ipcdev_ring ins[MANY];
+	uint32_t next[MANY] = { 0 }, total = 0, events = 0;
+	struct epoll_event event[64];
+	int epoll = epoll_create1(EPOLL_CLOEXEC), left = MANY;
+	pid_t pid;
+
+	for (int i = 0; i < MANY; i++) {
+		many[i] = make_ring(0);
+		event->events = EPOLLIN | flags;
+		event->data.u32 = i;
+		take(&ins[i], many[i], READ);
+		CHECK(!epoll_ctl(epoll, EPOLL_CTL_ADD, ins[i].fd, event));
+	}
+	CHECK(epoll_wait(epoll, event, 64, 0) == 0);
+	pid = start(produce_many, 0);
+	for (int i = 0; i < MANY; i++)
+		close(many[i]);
+	while (left && passed) {
+		int count = epoll_wait(epoll, event, 64, 60000);
+
+		CHECK(count > 0);
+		for (int i = 0; i < count; i++) {
+			uint32_t n = event[i].data.u32;
+
+			CHECK(n % BUSY == 0 || (event[i].events & EPOLLHUP));
+			events++;
+			if (drain(&ins[n], &next[n]))
+				continue;
+			ipcdev_ring_close(&ins[n]);
+			left--;
+		}
+	}
+	for (int i = 0; i < MANY; i++)
+		total += next[i];
+	CHECK(total == MANY * 4);
+	printf("# %u records of %d rings in %u events\n", total, MANY, events);
+	finish(pid);
+	close(epoll);
+}
+
+/* How many of the rings epoll names, and that it is those that have something. */
+static int count_ready(int epoll, int step, struct ipcdev_ring *ins)
+{
+	static struct epoll_event events[MANY];
+	int count = epoll_wait(epoll, events, MANY, 0);
+	uint64_t number;
+
+	for (int i = 0; i < count; i++) {
+		CHECK(events[i].data.u32 % step == 0);
+		CHECK(ipcdev_ring_pop(&ins[events[i].data.u32], &number,
+				      sizeof(number)) == sizeof(number));
+	}
+	CHECK(!epoll_wait(epoll, events, MANY, 0));
+	return count;
+}
+
+/* What it takes follows from how many have something, and not from how many there are. */
+static void check_flat(void)
+{
+	static struct ipcdev_ring ins[MANY], outs[MANY];
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct ipcdev_stat stat;
+	unsigned int calls;
+
+	for (int i = 0; i < MANY; i++) {
+		make_pair(&outs[i], &ins[i]);
+		event.data.u32 = i;
+		CHECK(!epoll_ctl(epoll, EPOLL_CTL_ADD, ins[i].fd, &event));
+	}
+	for (int step = 1; step <= MANY; step *= 10) {
+		for (uint64_t i = 0; i < MANY; i += step) {
+			calls = ioctls_on(outs[i].fd);
+			CHECK(!ipcdev_ring_push(&outs[i], &i, sizeof(i)));
+			CHECK(ioctls_on(outs[i].fd) == calls + 1);
+		}
+		CHECK(count_ready(epoll, step, ins) == MANY / step);
+	}
+	/* Of one that was used once, nothing was heard since. */
+	CHECK(!ipcdev_stat(ins[1].fd, &stat) && stat.wakeups == 1);
+	CHECK(!ipcdev_stat(ins[0].fd, &stat) && stat.wakeups == 4);
+	for (int i = 0; i < MANY; i++)
+		close_pair(&outs[i], &ins[i]);
+	close(epoll);
+}
+
+void test_ring_many(void)
+{
+	struct rlimit old, limit;
+	struct ipcdev_info info;
+
+	CHECK(!ipcdev_info(&info) && info.max_objects >= MANY);
+	getrlimit(RLIMIT_NOFILE, &old);
+	limit = old;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	CHECK(limit.rlim_cur > 2 * MANY + 100);
+	if (passed) {
+		check_flat();
+		check_many(EPOLLET);
+		check_many(0);
+	}
+	setrlimit(RLIMIT_NOFILE, &old);
 }
 
 void test_ring_eventfd(void)
