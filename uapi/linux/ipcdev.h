@@ -300,7 +300,8 @@ struct ipcdev_publish {
 /**
  * struct ipcdev_attach - have an eventfd signalled
  * @eventfd: the eventfd; it gains 1 for each event, and 1 at once if a
- *	condition holds already
+ *	condition holds already. On a ring the other side may cause more: by signalling
+ *	for no reason, and once by leaving, of what it had told before
  * @events: IPCDEV_EVENT_*; READABLE asks for the right READ, WRITABLE for WRITE
  * @flags: IPCDEV_ATTACH_ONESHOT
  * @reserved: zero

@@ -380,7 +380,7 @@ static inline void _ipcdev_ring_consume(struct ipcdev_ring *ring, uint32_t space
 /**
  * ipcdev_ring_peek() - look at the next record, in place
  * @ring: the consumer's side
- * @len: its bytes, if there is one
+ * @len: its bytes; 0 if there is none
  *
  * Never sleeps: EAGAIN if there is none. EPIPE if there will be none, because the
  * producer has left; EBADMSG if it has corrupted the ring.
@@ -395,6 +395,7 @@ static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len
 	uint32_t bytes;
 
 	ring->record = 0;
+	*len = 0;
 	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)) &&
 	    ipcdev_ring_look(ring, IPCDEV_RING_ALIGN))
 		return NULL;
@@ -432,7 +433,10 @@ static inline void ipcdev_ring_release(struct ipcdev_ring *ring)
 	ipcdev_ring_flush(ring);
 }
 
-/* There is a record. As for _ipcdev_ring_put(), it is counted first. */
+/*
+ * There is a record. As for _ipcdev_ring_put(), it is counted first. One that is longer
+ * than records may be is nonsense, but no harm if it fits.
+ */
 static inline ssize_t _ipcdev_ring_get(struct ipcdev_ring *ring, void *data,
 				       size_t size)
 {
@@ -444,13 +448,10 @@ static inline ssize_t _ipcdev_ring_get(struct ipcdev_ring *ring, void *data,
 		return ipcdev_ring_refuse(ring, len);
 	_ipcdev_ring_consume(ring, (uint32_t)space);
 	ring->record = 0;
-	/*
-	 * Of a size that the compiler knows, a copy is a few instructions; and if that
-	 * is 0, there need not be a place for it.
-	 */
+	/* Of a size that the compiler knows, a copy is a few instructions. */
 	if (__builtin_constant_p(size) && len == size)
 		memcpy(data, record + 1, size);
-	else if (!__builtin_constant_p(size) || size)
+	else
 		memcpy(data, record + 1, len);
 	ipcdev_ring_flush(ring);
 	return (ssize_t)len;

@@ -360,19 +360,14 @@ static uint32_t index_of(const struct ipcdev_ring *ring, uint32_t need)
 	return ring->index + need - (ring->produces ? ring->size : 0);
 }
 
-/* Sleeps until then; first signals, if it is to. */
-static int sleep_until(struct ipcdev_ring *ring, uint32_t at,
-		       const struct ipcdev_ring *signal,
-		       const struct ipcdev_deadline *deadline)
+/* Sleeps; first signals, if it is to. */
+static int sleep_for(struct ipcdev_ring *ring, struct ipcdev_ring_wait wait,
+		     const struct ipcdev_ring *signal)
 {
-	struct ipcdev_ring_wait wait = { .index = at };
-
 	if (signal) {
-		wait.flags = IPCDEV_RING_SIGNAL;
+		wait.flags |= IPCDEV_RING_SIGNAL;
 		wait.signal_fd = signal->fd;
 	}
-	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
-		return -1;
 	return ioctl(ring->fd, IPCDEV_IOC_RING_WAIT, &wait);
 }
 
@@ -387,9 +382,11 @@ int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		    const struct ipcdev_ring *signal,
 		    const struct ipcdev_deadline *deadline)
 {
-	uint32_t at = index_of(ring, need);
+	struct ipcdev_ring_wait wait = { .index = index_of(ring, need) };
 	int ret;
 
+	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
+		return -1;
 	/* The other side may wait for just that before it goes on. */
 	if (*ring->own != ring->index)
 		ipcdev_ring_flush(ring);
@@ -397,12 +394,12 @@ int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		if (signal)
 			signal_other(signal);
 		signal = NULL;
-		if (spin_until(ring, at) && !refresh(ring) && ring->known >= need)
+		if (spin_until(ring, wait.index) && !refresh(ring) && ring->known >= need)
 			return 0;
 	}
 	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
 		/* To signal twice, if the call had come to it, is harmless. */
-		if (sleep_until(ring, at, signal, deadline) && errno != EPIPE)
+		if (sleep_for(ring, wait, signal) && errno != EPIPE)
 			break;
 		signal = NULL;
 	}

@@ -500,6 +500,13 @@ void test_ring_wait(void)
 	FAILS(ipcdev_ring_wait(&in, 0, &bad), EINVAL);
 	bad = (struct ipcdev_deadline) { CLOCK_MONOTONIC, UINT64_MAX };
 	FAILS(ipcdev_ring_wait(&in, 0, &bad), EINVAL);
+	/* With nothing done. */
+	CHECK(ipcdev_ring_reserve(&out, 1));
+	ipcdev_ring_append(&out, 1);
+	FAILS(ipcdev_ring_wait(&out, 0, &bad), EINVAL);
+	FAILS(ipcdev_ring_wait(&in, 0, &past), ETIMEDOUT);
+	CHECK(!ipcdev_ring_wait(&out, 0, &past) && !ipcdev_ring_wait(&in, 0, &past));
+	CHECK(ipcdev_ring_pop(&in, &n, 1) == 1);
 	CHECK(!ipcdev_ring_wait(&out, out.record_max, &past));
 	FAILS(ipcdev_ring_wait(&out, out.record_max + 1, &past), EMSGSIZE);
 
