@@ -78,7 +78,23 @@ static int make_rings(struct ipcdev_connection *connection, uint64_t size,
 	return -1;
 }
 
-static int ask(int service, const int rings[2], int *fds, unsigned int *count,
+/* Whether somebody has taken the other end, be it that it has been left again. */
+static bool is_met(const struct ipcdev_ring *ring, int fd)
+{
+	struct ipcdev_stat stat;
+
+	if (ipcdev_stat(fd, &stat))
+		return false;
+	return (ring->produces ? stat.readers : stat.writers) ||
+	       (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE);
+}
+
+/*
+ * An answer alone does not say that the server has understood. Where nobody has come
+ * to the other ends, nobody would ever be seen to leave them.
+ */
+static int ask(const struct ipcdev_connection *connection, int service,
+	       const int rings[2], int *fds, unsigned int *count,
 	       const struct ipcdev_deadline *deadline)
 {
 	const struct hello hello = { .version = HELLO_VERSION };
@@ -98,6 +114,11 @@ static int ask(int service, const int rings[2], int *fds, unsigned int *count,
 		return -1;
 	if (call.reply.error)
 		return fail(call.reply.error);
+	if (!is_met(&connection->out, rings[0]) || !is_met(&connection->in, rings[1])) {
+		for (unsigned int i = 0; count && i < call.reply.fd_count; i++)
+			close(fds[i]);
+		return fail(EPROTO);
+	}
 	if (count)
 		*count = call.reply.fd_count;
 	return 0;
@@ -114,7 +135,7 @@ int ipcdev_connect_fds(struct ipcdev_connection *connection, int service,
 		return -1;
 	ret = make_rings(connection, size ? size : IPCDEV_CONNECTION_SIZE, rings);
 	if (!ret) {
-		ret = ask(service, rings, fds, count, deadline);
+		ret = ask(connection, service, rings, fds, count, deadline);
 		if (ret)
 			ipcdev_disconnect(connection);
 	}

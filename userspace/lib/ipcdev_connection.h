@@ -96,7 +96,9 @@ int ipcdev_accept(struct ipcdev_connection *connection, int service,
  * @size: bytes of data in each of the two rings; 0 for IPCDEV_CONNECTION_SIZE
  * @deadline: when to give up, or NULL
  *
- * EPIPE if there is no server; else what the server has refused it with.
+ * EPIPE if there is no server; EPROTO if it has answered, but not as ipcdev_accept()
+ * does: it has not taken its ends of the rings; else what the server has refused it
+ * with.
  */
 int ipcdev_connect(struct ipcdev_connection *connection, int service, uint64_t size,
 		   const struct ipcdev_deadline *deadline);

@@ -151,6 +151,79 @@ void test_connect(void)
 	CHECK(lowest_fd() == lowest);
 }
 
+/*
+ * Answers a client by hand, with two descriptors, having taken the ends that these
+ * bits say, and left them again.
+ */
+static void answer(unsigned int taken)
+{
+	int rings[2], pipes[2], ends[2] = { -1, -1 };
+	struct ipcdev_msg msg = {
+		.fds = ipcdev_ptr(rings),
+		.fd_count = 2,
+	};
+	char hello[8];
+
+	msg.data = ipcdev_ptr(hello);
+	msg.len = sizeof(hello);
+	CHECK(!ipcdev_queue_recv_msg(service, &msg, 0, late()));
+	CHECK(msg.fd_count == 2);
+	if (taken & 1)
+		ends[0] = ipcdev_ring_take(rings[0], IPCDEV_RIGHT_READ, 0);
+	if (taken & 2)
+		ends[1] = ipcdev_ring_take(rings[1], IPCDEV_RIGHT_WRITE, 0);
+	for (int i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(rings[i]);
+	}
+	CHECK(!pipe(pipes));
+	msg = (struct ipcdev_msg) {
+		.token = msg.token,
+		.fds = ipcdev_ptr(pipes),
+		.fd_count = 2,
+	};
+	CHECK(!ipcdev_reply_msg(service, &msg));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void believe_nothing(int queue)
+{
+	struct ipcdev_connection connection;
+	int lowest = lowest_fd(), fds[2];
+	unsigned int count = 2;
+	char byte = 'x';
+
+	for (int i = 0; i < 3; i++) {
+		FAILS(ipcdev_connect_fds(&connection, queue, 1, fds, &count,
+					 late()), EPROTO);
+		CHECK(count == 2 && lowest_fd() == lowest);
+	}
+	FAILS(ipcdev_connect(&connection, queue, 1, late()), EPROTO);
+	CHECK(lowest_fd() == lowest);
+
+	/* One who has gone is missed. */
+	CHECK(!ipcdev_connect(&connection, queue, 1, late()));
+	FAILS(ipcdev_recv(&connection, &byte, 1, late()), EPIPE);
+	FAILS(ipcdev_send(&connection, &byte, 1, late()), EPIPE);
+	ipcdev_disconnect(&connection);
+}
+
+/* An answer is not enough: who has not taken both ends is no server. */
+void test_connect_unmet(void)
+{
+	pid_t pid;
+
+	listen_here();
+	pid = start(believe_nothing);
+	for (unsigned int taken = 0; taken < 3; taken++)
+		answer(taken);
+	answer(0);
+	answer(3);
+	finish(pid);
+	close(service);
+}
+
 static int wanted_error;
 
 static void want_error(int queue)

@@ -635,6 +635,7 @@ static const struct {
 	{ "ring_hostile", test_ring_hostile },
 	{ "listen", test_listen },
 	{ "connect", test_connect },
+	{ "connect_unmet", test_connect_unmet },
 	{ "accept_refuses", test_accept_refuses },
 	{ "accept_gives", test_accept_gives },
 	{ "accept_nonsense", test_accept_nonsense },

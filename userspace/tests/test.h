@@ -74,6 +74,7 @@ unsigned int ioctls_on(int fd);
 /* connection.c */
 void test_listen(void);
 void test_connect(void);
+void test_connect_unmet(void);
 void test_accept_refuses(void);
 void test_accept_gives(void);
 void test_accept_nonsense(void);
