@@ -314,6 +314,8 @@ ssize_t ipcdev_exchange(struct ipcdev_connection *connection, const void *out,
 {
 	void *room;
 
+	if (check_deadline(deadline))
+		return -1;
 	while (!(room = ipcdev_ring_reserve(&connection->out, len))) {
 		if (errno != EAGAIN ||
 		    ipcdev_ring_wait(&connection->out, len, deadline))

@@ -372,11 +372,9 @@ int ipcdev_frames_wait(struct ipcdev_frames *frames,
 {
 	struct timespec left;
 	struct pollfd *polled;
-	__u32 flags = 0;
-	__u64 ns = 0;
 	int ready = 0, ret;
 
-	if (set_deadline(deadline, &flags, &ns))
+	if (check_deadline(deadline))
 		return -1;
 	polled = calloc(frames->peer_count + 1, sizeof(*polled));
 	if (!polled)

@@ -55,4 +55,13 @@ static inline int set_deadline(const struct ipcdev_deadline *deadline,
 	return 0;
 }
 
+/* What is no deadline is to be known before anything is done. */
+static inline int check_deadline(const struct ipcdev_deadline *deadline)
+{
+	__u32 flags = 0;
+	__u64 ns;
+
+	return set_deadline(deadline, &flags, &ns);
+}
+
 #endif /* _IPCDEV_INTERNAL_H */

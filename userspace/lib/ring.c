@@ -424,12 +424,10 @@ int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
 int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 			 const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_ring_wait unused = { 0 };
 	uint32_t before;
 	bool wake;
 
-	/* What is no deadline is to be known before anything is done. */
-	if (set_deadline(deadline, &unused.flags, &unused.deadline_ns))
+	if (check_deadline(deadline))
 		return -1;
 	/* ipcdev_ring_flush(), but for the system call. */
 	before = _ipcdev_ring_publish(out->own, out->index);

@@ -76,6 +76,17 @@ void test_listen(void)
 
 static uint64_t ring_size;
 
+/* What cannot be waited for is not sent either. */
+static void exchange_never(struct ipcdev_connection *connection)
+{
+	struct ipcdev_deadline bad = { .clock = CLOCK_BOOTTIME };
+	uint64_t n = ~0ULL;
+
+	FAILS(ipcdev_exchange(connection, &n, sizeof(n), &n, sizeof(n), &bad), EINVAL);
+	bad = (struct ipcdev_deadline) { CLOCK_MONOTONIC, UINT64_MAX };
+	FAILS(ipcdev_exchange(connection, &n, sizeof(n), &n, sizeof(n), &bad), EINVAL);
+}
+
 static void use(int queue)
 {
 	struct ipcdev_connection connection;
@@ -90,6 +101,7 @@ static void use(int queue)
 	ipcdev_ring_set_spin(&connection.out, 0);
 	ins = ioctls_on(connection.in.fd);
 	outs = ioctls_on(connection.out.fd);
+	exchange_never(&connection);
 	for (n = 0; n < ROUNDS; n++) {
 		CHECK(ipcdev_exchange(&connection, &n, sizeof(n), &back,
 				      sizeof(back), late()) == sizeof(back));
