@@ -407,20 +407,32 @@ static bool is_sound(const struct hello *hello, int64_t buffer_size)
 	       hello->stride % SLOT_ALIGN == 0;
 }
 
+/* The hello is copied, lest it change behind the checks, and stays for another try. */
+static int get_hello(struct ipcdev_ring *in, struct hello *hello, int64_t buffer_size,
+		     const struct ipcdev_deadline *deadline)
+{
+	const void *record;
+	size_t len;
+
+	while (!(record = ipcdev_ring_peek(in, &len))) {
+		if (errno != EAGAIN || ipcdev_ring_wait(in, 0, deadline))
+			return -1;
+	}
+	if (len != sizeof(*hello))
+		return fail(EBADMSG);
+	memcpy(hello, record, sizeof(*hello));
+	return is_sound(hello, buffer_size) ? 0 : fail(EBADMSG);
+}
+
 int ipcdev_view_open(struct ipcdev_view *view, struct ipcdev_connection *connection,
 		     int buffer, int prot, const struct ipcdev_deadline *deadline)
 {
 	int64_t buffer_size = ipcdev_buffer_size(buffer);
 	struct hello hello;
-	ssize_t len;
 
-	if (buffer_size < 0)
+	if (buffer_size < 0 ||
+	    get_hello(&connection->in, &hello, buffer_size, deadline))
 		return -1;
-	len = ipcdev_ring_recv(&connection->in, &hello, sizeof(hello), deadline);
-	if (len < 0 && errno != EMSGSIZE)
-		return -1;
-	if (len != sizeof(hello) || !is_sound(&hello, buffer_size))
-		return fail(EBADMSG);
 	if (hello.slots * hello.stride > SIZE_MAX)
 		return fail(ENOMEM);
 	*view = (struct ipcdev_view) {
@@ -431,7 +443,10 @@ int ipcdev_view_open(struct ipcdev_view *view, struct ipcdev_connection *connect
 		.slots = hello.slots,
 	};
 	view->map = ipcdev_buffer_map(buffer, 0, view->map_size, prot);
-	return view->map ? 0 : -1;
+	if (!view->map)
+		return -1;
+	ipcdev_ring_release(&connection->in);
+	return 0;
 }
 
 void *ipcdev_view_next(struct ipcdev_view *view, struct ipcdev_frame *frame,

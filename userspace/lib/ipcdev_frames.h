@@ -190,6 +190,8 @@ struct ipcdev_view {
  * @buffer: a handle of the pool's buffer, which is not needed any more afterwards
  * @prot: PROT_READ, or PROT_READ | PROT_WRITE
  * @deadline: until when the owner must have added us, or NULL
+ *
+ * What fails may be tried again, with another buffer or @prot.
  */
 int ipcdev_view_open(struct ipcdev_view *view, struct ipcdev_connection *connection,
 		     int buffer, int prot, const struct ipcdev_deadline *deadline);

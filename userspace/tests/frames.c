@@ -380,6 +380,7 @@ static void check_hello(uint32_t slots, uint64_t size, uint64_t stride, int erro
 		uint64_t stride;
 	} hello = { slots, 0, size, stride };
 	int buffer = ipcdev_buffer_create(1, 0, 0);
+	int reader = ipcdev_dup(buffer, IPCDEV_RIGHT_READ, 0);
 	struct ipcdev_connection connection;
 	int out = ipcdev_ring_create(1, 0, 0), in = ipcdev_ring_create(1, 0, 0);
 	struct ipcdev_ring owner_out, owner_in;
@@ -398,8 +399,11 @@ static void check_hello(uint32_t slots, uint64_t size, uint64_t stride, int erro
 		FAILS(ipcdev_view_open(&view, &connection, buffer, PROT_READ,
 				       NULL), error);
 	} else {
-		CHECK(!ipcdev_view_open(&view, &connection, buffer, PROT_READ,
-					NULL));
+		/* An attempt that fails leaves another. */
+		FAILS(ipcdev_view_open(&view, &connection, reader,
+				       PROT_READ | PROT_WRITE, &past), EACCES);
+		CHECK(!ipcdev_view_open(&view, &connection, reader, PROT_READ,
+					&past));
 		for (int i = 0; i < 3; i++)
 			CHECK(!ipcdev_ring_push(&owner_out, &frames[i],
 						sizeof(frame)));
@@ -415,10 +419,11 @@ static void check_hello(uint32_t slots, uint64_t size, uint64_t stride, int erro
 	}
 	FAILS(ipcdev_view_open(&view, &connection, out, PROT_READ, NULL), ENOTTY);
 	FAILS(ipcdev_view_open(&view, &connection, buffer, PROT_READ, &past),
-	      ETIMEDOUT);
+	      error ? error : ETIMEDOUT);
 	ipcdev_disconnect(&connection);
 	ipcdev_ring_close(&owner_out);
 	ipcdev_ring_close(&owner_in);
+	close(reader);
 	close(buffer);
 	close(out);
 	close(in);
