@@ -222,11 +222,11 @@ int ipcdev_frames_add(struct ipcdev_frames *frames,
 		.size = frames->size,
 		.stride = frames->stride,
 	};
+	const uint64_t need = ring_need(frames);
 	struct peer *peer;
 	int number;
 
-	if (connection->out.size < ring_need(frames) ||
-	    connection->in.size < ring_need(frames))
+	if (connection->out.size < need || connection->in.size < need)
 		return fail(EMSGSIZE);
 	number = find_place(frames);
 	if (number < 0)
@@ -235,7 +235,9 @@ int ipcdev_frames_add(struct ipcdev_frames *frames,
 	if (!peer)
 		return -1;
 	peer->connection = *connection;
-	if (ipcdev_ring_push(&peer->connection.out, &hello, sizeof(hello))) {
+	/* What was sent before may still lie where the numbers are to have room. */
+	if (ipcdev_ring_look(&peer->connection.out, need) ||
+	    ipcdev_ring_push(&peer->connection.out, &hello, sizeof(hello))) {
 		free(peer);
 		return -1;
 	}

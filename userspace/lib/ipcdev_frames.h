@@ -70,7 +70,9 @@ int ipcdev_frames_buffer(const struct ipcdev_frames *frames, int prot);
  * @frames: the pool
  * @peer: the connection, which is the pool's from now on, if this succeeds
  *
- * EMSGSIZE if its rings are too small for the numbers of all slots.
+ * EMSGSIZE if its rings are too small for the numbers of all slots; EAGAIN if what
+ * was sent to it before and not received yet leaves too little room for them. What it
+ * has sent must have been received: from now on it sends what it gives back.
  *
  * Return: the peer's number, 0 or more; -1 on failure.
  */
@@ -153,7 +155,8 @@ int ipcdev_frames_collect(struct ipcdev_frames *frames, int peer,
  * @frames: the pool
  * @deadline: when to give up, or NULL
  *
- * ENOENT if there are no peers.
+ * ENOENT if there are no peers. How long that is until a time of CLOCK_REALTIME is
+ * worked out when the sleep begins: it does not follow a clock that is set meanwhile.
  *
  * Return: the number of a peer that has given something back, or has gone; -1 on
  * failure.

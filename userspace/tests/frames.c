@@ -463,3 +463,47 @@ void test_frames_view(void)
 	free_pool();
 	finish(pid);
 }
+
+/* A connection on which the owner has said something else before. */
+void test_frames_used(void)
+{
+	const int need = SLOTS * 24 + 32;
+	int out = ipcdev_ring_create(1, 0, 0), in = ipcdev_ring_create(1, 0, 0);
+	struct ipcdev_connection owner = { 0 }, peer = { 0 };
+	struct ipcdev_view view;
+	struct ipcdev_frame frame;
+	int number, sent = 0;
+	uint64_t n = 0;
+
+	make_pool();
+	CHECK(!ipcdev_ring_open(&owner.out, out, IPCDEV_RIGHT_WRITE));
+	CHECK(!ipcdev_ring_open(&peer.in, out, IPCDEV_RIGHT_READ));
+	CHECK(!ipcdev_ring_open(&owner.in, in, IPCDEV_RIGHT_READ));
+	CHECK(!ipcdev_ring_open(&peer.out, in, IPCDEV_RIGHT_WRITE));
+	while (!ipcdev_send(&owner, &n, sizeof(n), &past))
+		sent++;
+	CHECK(sent == PAGE / 16);
+	/* Until the numbers of all slots have room. */
+	for (int room = 0; room < need; room += 16, sent--) {
+		FAILS(ipcdev_frames_add(frames, &owner), EAGAIN);
+		CHECK(ipcdev_recv(&peer, &n, sizeof(n), &past) == sizeof(n));
+	}
+	number = ipcdev_frames_add(frames, &owner);
+	CHECK(number >= 0);
+	for (uint32_t slot = 0; slot < SLOTS; slot++) {
+		CHECK(ipcdev_frames_get(frames) == (int)slot);
+		CHECK(!lend(number, slot));
+	}
+	while (sent--)
+		CHECK(ipcdev_recv(&peer, &n, sizeof(n), &past) == sizeof(n));
+	CHECK(!ipcdev_view_open(&view, &peer, ipcdev_frames_buffer(frames, PROT_READ),
+				PROT_READ, &past));
+	for (uint32_t slot = 0; slot < SLOTS; slot++)
+		CHECK(ipcdev_view_next(&view, &frame, &past) && frame.slot == slot);
+	ipcdev_view_close(&view);
+	ipcdev_disconnect(&peer);
+	FAILS(ipcdev_frames_collect(frames, number, NULL), EPIPE);
+	close(out);
+	close(in);
+	free_pool();
+}

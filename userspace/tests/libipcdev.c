@@ -647,6 +647,7 @@ static const struct {
 	{ "frames_death", test_frames_death },
 	{ "frames_nonsense", test_frames_nonsense },
 	{ "frames_view", test_frames_view },
+	{ "frames_used", test_frames_used },
 	{ "server_create", test_server_create },
 	{ "server_edges", test_server_edges },
 	{ "server_one_ioctl", test_server_one_ioctl },

@@ -67,6 +67,7 @@ void test_frames_write(void);
 void test_frames_death(void);
 void test_frames_nonsense(void);
 void test_frames_view(void);
+void test_frames_used(void);
 
 /* ioctl.c: how many ioctls this process has made on a descriptor. */
 unsigned int ioctls_on(int fd);
