@@ -625,6 +625,7 @@ static const struct {
 	{ "ring_exchange", test_ring_exchange },
 	{ "ring_death", test_ring_death },
 	{ "ring_inherited", test_ring_inherited },
+	{ "ring_handed_on", test_ring_handed_on },
 	{ "ring_persists", test_ring_persists },
 	{ "ring_poll", test_ring_poll },
 	{ "ring_edges", test_ring_edges },

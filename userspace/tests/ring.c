@@ -832,6 +832,59 @@ void test_ring_death(void)
 	close(fd);
 }
 
+/* Holds the end that it has inherited until a byte comes, and a while after that. */
+static void hold_end(int end, int from, int to)
+{
+	char byte;
+
+	CHECK(read(from, &byte, 1) == 1);
+	close(end);
+	CHECK(write(to, &byte, 1) == 1);
+	CHECK(read(from, &byte, 1) == 1);
+}
+
+/* A role is that of a descriptor: it outlives who took it, in a child. */
+void test_ring_inherited(void)
+{
+	int fd = make_ring(0), down[2], up[2], status;
+	struct ipcdev_ring out, in, other;
+	char byte = 0;
+	pid_t pid;
+
+	CHECK(!pipe(down) && !pipe(up));
+	take(&out, fd, WRITE);
+	take(&in, fd, READ);
+	CHECK(!ipcdev_ring_push(&out, "x", 1));
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		passed = true;
+		/* Or it would never learn that its parent has gone. */
+		close(down[1]);
+		hold_end(out.fd, down[0], up[1]);
+		fflush(stdout);
+		_exit(!passed);
+	}
+	ipcdev_ring_close(&out);
+	CHECK(ipcdev_ring_pop(&in, &byte, 1) == 1 && byte == 'x');
+	FAILS(ipcdev_ring_pop(&in, &byte, 1), EAGAIN);
+	FAILS(ipcdev_ring_wait(&in, 0, soon()), ETIMEDOUT);
+	FAILS(ipcdev_ring_open(&other, fd, WRITE), EBUSY);
+	/* It ends when the child closes it, which goes on. */
+	CHECK(write(down[1], "x", 1) == 1);
+	CHECK(read(up[0], &byte, 1) == 1);
+	FAILS(ipcdev_ring_pop(&in, &byte, 1), EPIPE);
+	FAILS(ipcdev_ring_open(&other, fd, WRITE), EPIPE);
+	CHECK(write(down[1], "x", 1) == 1);
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	ipcdev_ring_close(&in);
+	for (int i = 0; i < 2; i++) {
+		close(down[i]);
+		close(up[i]);
+	}
+	close(fd);
+}
+
 /* Has a record ready, and tells nobody. */
 static void move_and_die(int fd)
 {
@@ -908,7 +961,7 @@ static void let_die(pid_t pid)
 }
 
 /* Who goes on with an end tells of what the last one to use it has not told. */
-void test_ring_inherited(void)
+void test_ring_handed_on(void)
 {
 	struct ipcdev_ring out, in;
 	int fd = make_ring(0), end, epoll;

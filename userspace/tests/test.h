@@ -93,6 +93,7 @@ void test_ring_stream(void);
 void test_ring_exchange(void);
 void test_ring_death(void);
 void test_ring_inherited(void);
+void test_ring_handed_on(void);
 void test_ring_persists(void);
 void test_ring_poll(void);
 void test_ring_edges(void);
