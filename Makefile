@@ -58,7 +58,7 @@ selftests: ## build the tests
 # Most of what goes there is linked statically. The libraries are for the methods
 # of ipcdev-bench, which cannot be.
 guest: module selftests
-	$(Q)qemu/need.sh busybox-static cpio pkgconf liburing-dev libzmq3-dev \
+	$(Q)qemu/need.sh busybox-static cpio g++ pkgconf liburing-dev libzmq3-dev \
 		libnng-dev libdbus-1-dev dbus-daemon
 	$(Q)$(call quietly,building the guest's user space) \
 		$(MAKE) -j $(NPROC) -C userspace O=$(B)/userspace-static STATIC=1 all

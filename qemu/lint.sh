@@ -11,7 +11,7 @@ lint=$build/lint
 qemu=$top/qemu
 cd "$top"
 
-"$qemu/need.sh" gcc clang sparse shellcheck perl groff-base mandoc rsync \
+"$qemu/need.sh" gcc g++ clang sparse shellcheck perl groff-base mandoc rsync \
 	libc6-dev gcc-multilib pkgconf liburing-dev libzmq3-dev libnng-dev \
 	libdbus-1-dev
 source=$("$qemu/source.sh")
@@ -79,19 +79,6 @@ user_space()
 	make -s -C userspace O="$lint/userspace-${1%% *}" CC="$1" all
 }
 
-# A program in C++ may include the library's headers, and declare an operation.
-cplusplus()
-{
-	local flags=(-std=c++11 -Wall -Wextra -Werror -Iuapi -Iuserspace/lib)
-	printf '%s\n' '#include <ipcdev_service.h>' '#include <ipcdev_frames.h>' \
-		'#include <ipcdev_engine.h>' \
-		'struct number { uint64_t value; };' \
-		'IPCDEV_OPERATION(twice, 1, struct number, struct number);' \
-		'int f(number *n) { return twice(0, n, n, NULL); }' \
-		'int g(ipcdev_ring *r) { return ipcdev_ring_push(r, "", 1); }' |
-		clang -x c++ "${flags[@]}" -fsyntax-only -
-}
-
 tests()
 {
 	mkdir -p "$lint/selftests-${1%% *}"
@@ -122,7 +109,6 @@ fi
 if [ -e userspace/Makefile ]; then
 	check "user space, gcc" user_space 'gcc -Wall -Wextra -Werror'
 	check "user space, clang" user_space 'clang -Wall -Wextra -Werror'
-	check "headers, C++" cplusplus
 fi
 # The harness hands each test arguments that it may not need.
 check "tests, gcc" tests 'gcc -Wall -Wextra -Werror -Wno-unused-parameter'

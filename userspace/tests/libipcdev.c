@@ -585,6 +585,17 @@ static void test_call(void)
 	close(client);
 }
 
+#ifdef HAVE_CPLUSPLUS
+static void test_cplusplus(void)
+{
+	int line = use_from_cplusplus();
+
+	if (line)
+		printf("# cplusplus.cc, line %d:\n", line);
+	CHECK(!line);
+}
+#endif
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -661,6 +672,9 @@ static const struct {
 	{ "server_death", test_server_death },
 	{ "server_races", test_server_races },
 	{ "service", test_service },
+#ifdef HAVE_CPLUSPLUS
+	{ "cplusplus", test_cplusplus },
+#endif
 };
 
 #define TESTS (sizeof(tests) / sizeof(*tests))

@@ -47,6 +47,9 @@ int lowest_fd(void);
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))
 #define NO_MAP(call, error) CHECK(!(call) && errno == (error))
 
+/* cplusplus.cc: returns the line where it was not so, or 0. */
+int use_from_cplusplus(void);
+
 /* engine.c */
 void test_engine_create(void);
 void test_engine_requests(void);
