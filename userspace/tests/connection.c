@@ -115,7 +115,7 @@ static void use(int queue)
 	CHECK(errno == ENOANO);
 }
 
-static void check_use(uint64_t size, uint64_t real_size)
+static void check_use(void (*run)(int queue), uint64_t size, uint64_t real_size)
 {
 	struct ipcdev_connection connection;
 	struct pollfd poll_fd;
@@ -124,7 +124,7 @@ static void check_use(uint64_t size, uint64_t real_size)
 
 	listen_here();
 	ring_size = size;
-	pid = start(use);
+	pid = start(run);
 	poll_fd = (struct pollfd) { .fd = service, .events = POLLIN };
 	CHECK(poll(&poll_fd, 1, 60000) == 1 && poll_fd.revents == POLLIN);
 	CHECK(!ipcdev_accept(&connection, service, NULL, late()));
@@ -158,9 +158,43 @@ void test_connect(void)
 {
 	int lowest = lowest_fd();
 
-	check_use(0, IPCDEV_CONNECTION_SIZE);
-	check_use(1, PAGE);
+	check_use(use, 0, IPCDEV_CONNECTION_SIZE);
+	check_use(use, 1, PAGE);
 	CHECK(lowest_fd() == lowest);
+}
+
+/* This program, built for 32 bits if we are not, and for 64 if we are. */
+static char twin[256];
+
+static void use_as_twin(int queue)
+{
+	close(queue);
+	execl(twin, twin, "twin", NULL);
+	CHECK(!"execl");
+}
+
+int be_twin(void)
+{
+	passed = true;
+	use(ipcdev_open(name, O_WRONLY));
+	return !passed;
+}
+
+/* Two programs of other word sizes share the rings. */
+void test_connect_twin(void)
+{
+	ssize_t len = readlink("/proc/self/exe", twin, sizeof(twin) - 4);
+
+	CHECK(len > 3);
+	twin[len] = '\0';
+	if (strcmp(twin + len - 3, "_32"))
+		strcat(twin, "_32");
+	else
+		twin[len - 3] = '\0';
+	if (access(twin, X_OK))
+		printf("# there is no %s\n", twin);
+	else
+		check_use(use_as_twin, 0, IPCDEV_CONNECTION_SIZE);
 }
 
 /*

@@ -356,7 +356,7 @@ static void wrap(uint32_t index, uint32_t seed)
 			FAILS(ipcdev_ring_pop(&in, data, PAGE), EAGAIN);
 			continue;
 		}
-		CHECK(ipcdev_ring_pop(&in, data, PAGE) == lens[popped]);
+		CHECK(ipcdev_ring_pop(&in, data, PAGE) == (ssize_t)lens[popped]);
 		CHECK(is_filled(data, lens[popped], popped));
 		popped++;
 	}

@@ -76,8 +76,10 @@ void test_frames_used(void);
 unsigned int ioctls_on(int fd);
 
 /* connection.c */
+int be_twin(void);
 void test_listen(void);
 void test_connect(void);
+void test_connect_twin(void);
 void test_connect_unmet(void);
 void test_accept_refuses(void);
 void test_accept_gives(void);
