@@ -752,7 +752,7 @@ TEST_F(call, with_a_large_request)
 		};
 		ASSERT_EQ(0, recv_msg(server, &t[i]));
 		EXPECT_EQ(LARGE, t[i].msg.len);
-		EXPECT_EQ(i, t[i].msg.tag);
+		EXPECT_EQ((__u64)i, t[i].msg.tag);
 		EXPECT_EQ(i + 1, data[LARGE - 1]);
 	}
 	EXPECT_EQ(3, object(server).calls);
@@ -814,7 +814,7 @@ TEST_F(call, signed_by_both)
 	EXPECT_EQ(0, call(q, IPCDEV_IOC_CALL, &a.c));
 	EXPECT_EQ(2, a.in);
 	EXPECT_EQ(IPCDEV_MSG_CREDS | IPCDEV_MSG_TIME, a.c.reply.flags);
-	EXPECT_EQ(pid, a.c.reply.pid);
+	EXPECT_EQ((__u32)pid, a.c.reply.pid);
 	EXPECT_EQ(getuid(), a.c.reply.uid);
 	EXPECT_EQ(getgid(), a.c.reply.gid);
 	EXPECT_LT(0, a.c.reply.time_ns);
