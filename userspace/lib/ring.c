@@ -283,9 +283,9 @@ void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len)
  * those for which it may have stopped asking: a consumer, of the first one after it
  * had received them all; a producer, when a record of any length has room again.
  */
-static bool must_wake(const struct ipcdev_ring *ring, uint32_t before)
+static bool must_wake(const struct ipcdev_ring *ring, uint32_t before, uint32_t state)
 {
-	uint32_t state = _ipcdev_ring_state(ring), peer, limit;
+	uint32_t peer, limit;
 
 	/* Who came to sleep or to watch since the last flush has seen that one. */
 	if (ring->index == before)
@@ -303,15 +303,21 @@ static bool must_wake(const struct ipcdev_ring *ring, uint32_t before)
 	return peer - before > limit && peer - ring->index <= limit;
 }
 
-/* Records for a successor are not lost; all others are. */
-static int check_gone(const struct ipcdev_ring *ring)
+/*
+ * Records for a successor are not lost, nor are those that the consumer had before it
+ * left; all others are.
+ */
+static int check_gone(const struct ipcdev_ring *ring, uint32_t state)
 {
 	const struct ipcdev_ring_header *header = ring->map;
 
-	if ((_ipcdev_ring_state(ring) & IPCDEV_RING_GONE) && ring->produces &&
-	    !(header->flags & IPCDEV_RING_TAKEOVER))
-		return fail(EPIPE);
-	return 0;
+	if (!(state & IPCDEV_RING_GONE) || !ring->produces ||
+	    (header->flags & IPCDEV_RING_TAKEOVER))
+		return 0;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(ring->peer, __ATOMIC_RELAXED) == ring->index)
+		return 0;
+	return fail(EPIPE);
 }
 
 /**
@@ -323,9 +329,11 @@ static int check_gone(const struct ipcdev_ring *ring)
  */
 int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before)
 {
-	if (must_wake(ring, before))
+	uint32_t state = _ipcdev_ring_state(ring);
+
+	if (must_wake(ring, before, state))
 		signal_other(ring);
-	return check_gone(ring);
+	return check_gone(ring, state);
 }
 
 /* Also leaves a line of the cache alone for a moment, so that its writer gets it. */
@@ -424,15 +432,16 @@ int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
 int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 			 const struct ipcdev_deadline *deadline)
 {
-	uint32_t before;
+	uint32_t before, state;
 	bool wake;
 
 	if (check_deadline(deadline))
 		return -1;
 	/* ipcdev_ring_flush(), but for the system call. */
 	before = _ipcdev_ring_publish(out->own, out->index);
-	wake = must_wake(out, before);
-	if (check_gone(out))
+	state = _ipcdev_ring_state(out);
+	wake = must_wake(out, before, state);
+	if (check_gone(out, state))
 		return -1;
 	return ring_wait_bytes(in, IPCDEV_RING_ALIGN, wake ? out : NULL, deadline);
 }

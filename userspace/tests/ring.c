@@ -766,6 +766,7 @@ void test_ring_death(void)
 	struct ipcdev_ring out, in;
 	char text[4];
 	pid_t pid, killer;
+	uint32_t before;
 	int fd;
 
 	/* A producer, while we sleep: what it had committed was drained. */
@@ -828,6 +829,21 @@ void test_ring_death(void)
 	CHECK(ipcdev_ring_reserve(&out, 0));
 	FAILS(ipcdev_ring_commit(&out, 0), EPIPE);
 	FAILS(ipcdev_ring_flush(&out), EPIPE);
+	ipcdev_ring_close(&out);
+	close(fd);
+
+	/* What a consumer had before it left is not lost: all that comes later is. */
+	fd = make_ring(0);
+	take(&out, fd, WRITE);
+	take(&in, fd, READ);
+	CHECK(ipcdev_ring_reserve(&out, 1));
+	ipcdev_ring_append(&out, 1);
+	before = *out.own;
+	__atomic_store_n(out.own, out.index, __ATOMIC_RELEASE);
+	CHECK(ipcdev_ring_pop(&in, text, 4) == 1);
+	ipcdev_ring_close(&in);
+	CHECK(!ipcdev_ring_tell(&out, before));
+	FAILS(ipcdev_ring_push(&out, "x", 1), EPIPE);
 	ipcdev_ring_close(&out);
 	close(fd);
 }
