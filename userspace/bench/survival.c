@@ -472,6 +472,21 @@ static struct traces look(void)
 	};
 }
 
+/* Some of what a process held goes a moment after it, and so with those before this. */
+static struct traces settle(void)
+{
+	struct traces before, after = look();
+
+	for (int i = 0; i < PATIENCE; i++) {
+		before = after;
+		sleep_ms(20);
+		after = look();
+		if (!memcmp(&before, &after, sizeof(after)))
+			break;
+	}
+	return after;
+}
+
 static void be_killed(struct trial *trial)
 {
 	trial->common.pid[1] = getpid();
@@ -481,7 +496,7 @@ static void be_killed(struct trial *trial)
 
 static void try_left(struct trial *trial)
 {
-	struct traces before = look(), after;
+	struct traces before = settle(), after;
 	pid_t pid;
 
 	the_link = (struct link) {
@@ -498,8 +513,7 @@ static void try_left(struct trial *trial)
 		sleep_ms(1);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	sleep_ms(10);
-	after = look();
+	after = settle();
 	if (after.files != before.files)
 		ANSWER(trial, "%u file(s)", after.files - before.files);
 	else if (after.queues != before.queues)
