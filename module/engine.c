@@ -74,24 +74,27 @@ static void set_free(struct ipcdev_engine *engine, struct ipcdev_job *job)
 {
 	lockdep_assert_held(&engine->ring.lock);
 	job->state = IPCDEV_JOB_FREE;
-	list_add(&job->node, &engine->free);
+	job->next = engine->free;
+	engine->free = job;
 }
 
-static struct task_struct *put_completion(struct ipcdev_job *job, s64 result, u32 flags,
-					  u64 now)
+static __always_inline struct task_struct *put_completion(struct ipcdev_job *job, s64 result,
+							  u32 flags, u64 now)
 {
-	struct ipcdev_completion completion = {
+	struct ipcdev_engine *engine = job->engine;
+	struct ipcdev_completion *completion;
+	struct task_struct *task;
+
+	completion = ipcdev_feed_reserve(&engine->feed, sizeof(*completion));
+	*completion = (struct ipcdev_completion) {
 		.user_data = job->user_data,
 		.result = result,
-		.time_ns = now + job->engine->time_offset,
+		.time_ns = now + engine->time_offset,
 		.op = job->op,
 		.flags = flags,
 		.missed = job->missed,
 	};
-	struct ipcdev_engine *engine = job->engine;
-	struct task_struct *task;
-
-	task = ipcdev_feed_put(&engine->feed, &completion, sizeof(completion));
+	task = ipcdev_feed_commit(&engine->feed, sizeof(*completion));
 	if (task)
 		WRITE_ONCE(engine->timing.put_ns, now);
 	job->missed = 0;
@@ -344,11 +347,10 @@ static int reserve(struct ipcdev_engine *engine, struct ipcdev_job **job)
 	for (;;) {
 		raw_spin_lock_irqsave(&engine->ring.lock, flags);
 		ret = admit(engine);
-		*job = ret ? NULL : list_first_entry_or_null(&engine->free, struct ipcdev_job,
-							     node);
+		*job = ret ? NULL : engine->free;
 		if (*job) {
 			(*job)->state = IPCDEV_JOB_LOADING;
-			list_del(&(*job)->node);
+			engine->free = (*job)->next;
 			engine->inflight++;
 		}
 		raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
@@ -1318,7 +1320,8 @@ static int alloc_jobs(struct ipcdev_engine *engine)
 	for (i = engine->depth; i--; ) {
 		job = ipcdev_engine_job(engine, i);
 		job->engine = engine;
-		list_add(&job->node, &engine->free);
+		job->next = engine->free;
+		engine->free = job;
 	}
 	return 0;
 }
@@ -1337,7 +1340,6 @@ static void engine_init(struct ipcdev_engine *engine, const struct ipcdev_backen
 	mutex_init(&engine->release_mutex);
 	spin_lock_init(&engine->tell_lock);
 	INIT_LIST_HEAD(&engine->peer);
-	INIT_LIST_HEAD(&engine->free);
 	INIT_WORK(&engine->release, release_work);
 	init_waitqueue_head(&engine->room_wq);
 	init_waitqueue_head(&engine->drain_wq);

@@ -133,7 +133,7 @@ enum ipcdev_job_state {
  * @start_ns: CLOCK_MONOTONIC from which its latency is counted: of its submission. A
  *	back end whose job is meant to end later than at once sets it to that time
  * @number: that of its submission; this and the rest is the core's
- * @node: in the list of free ones; under the ring's lock, and so is @state
+ * @next: in the list of free ones; under the ring's lock, and so is @state
  * @state: enum ipcdev_job_state
  * @eventfd: the request's, referenced, or NULL
  * @rate: how many of the user's timer interrupts a second it is charged for
@@ -157,7 +157,7 @@ struct ipcdev_job {
 	u64 start_ns;
 
 	u64 number;
-	struct list_head node;
+	struct ipcdev_job *next;
 	enum ipcdev_job_state state;
 	struct eventfd_ctx *eventfd;
 	u32 rate;
@@ -258,7 +258,7 @@ struct ipcdev_engine {
 	u32 depth;
 	size_t job_size;
 	void *jobs;
-	struct list_head free;
+	struct ipcdev_job *free;
 	u32 inflight;
 	u64 time_offset;
 	spinlock_t tell_lock; /* the events of eventfds */

@@ -126,8 +126,10 @@ int ipcdev_producer_post(struct ipcdev_producer *producer, const void *record, u
 		ret = -EPIPE;
 	else if (used > ring->size || ipcdev_ring_record_size(len) > ring->size - used)
 		ret = -ENOSPC;
-	else
-		task = ipcdev_feed_put(feed, record, len);
+	if (!ret) {
+		memcpy(ipcdev_feed_reserve(feed, len), record, len);
+		task = ipcdev_feed_commit(feed, len);
+	}
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
 	if (!ret && ipcdev_feed_wake(feed, task))
 		irq_work_queue(&feed->tell);

@@ -142,22 +142,17 @@ static bool unwatched(struct ipcdev_ring *ring, const struct ipcdev_side *side)
 }
 
 /**
- * ipcdev_feed_put - the kernel produces a record
+ * ipcdev_feed_commit - the kernel has produced a record
  * @feed: of a ring, whose lock is held and was taken under RCU
- * @record: what to put there
- * @len: its bytes, at most half of the ring's; there must be room
+ * @len: its bytes; they lie where ipcdev_feed_reserve() has said
  *
  * Return: whom to wake, for ipcdev_feed_wake(), or NULL.
  */
-struct task_struct *ipcdev_feed_put(struct ipcdev_feed *feed, const void *record, u32 len)
+struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len)
 {
 	struct ipcdev_ring *ring = feed->ring;
-	struct ipcdev_ring_record *at = feed->data + (feed->head & (ring->size - 1));
 
 	lockdep_assert_held(&ring->lock);
-	at->len = len;
-	at->reserved = 0;
-	memcpy(at + 1, record, len);
 	feed->head += ipcdev_ring_record_size(len);
 	/* The record before the index. Who falls asleep looks at it after the lock. */
 	smp_store_release(ring->producer.index, feed->head);
@@ -168,7 +163,7 @@ struct task_struct *ipcdev_feed_put(struct ipcdev_feed *feed, const void *record
 }
 
 /**
- * ipcdev_feed_wake - wake whom ipcdev_feed_put() has found
+ * ipcdev_feed_wake - wake whom ipcdev_feed_commit() has found
  * @feed: of a ring, whose lock is not held any more; under RCU since before it was
  * @task: the task, or NULL
  *

@@ -109,6 +109,23 @@ static inline void ipcdev_histogram_count(u64 histogram[IPCDEV_HISTOGRAM], u64 n
 	WRITE_ONCE(histogram[n], histogram[n] + 1);
 }
 
+/**
+ * ipcdev_feed_reserve - begin a record
+ * @feed: of a ring, whose lock is held
+ * @len: its bytes, at most half of the ring's; there must be room
+ *
+ * Return: where to write it, before ipcdev_feed_commit(). The consumer may look on.
+ */
+static inline void *ipcdev_feed_reserve(struct ipcdev_feed *feed, u32 len)
+{
+	struct ipcdev_ring_record *at = feed->data + (feed->head & (feed->ring->size - 1));
+
+	lockdep_assert_held(&feed->ring->lock);
+	at->len = len;
+	at->reserved = 0;
+	return at + 1;
+}
+
 extern const struct file_operations ipcdev_ring_fops;
 extern const struct file_operations ipcdev_ring_end_fops;
 
@@ -122,7 +139,7 @@ int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
 		     void (*tell)(struct irq_work *));
 void ipcdev_feed_exit(struct ipcdev_feed *feed);
 bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index);
-struct task_struct *ipcdev_feed_put(struct ipcdev_feed *feed, const void *record, u32 len);
+struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len);
 bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task);
 
 /* What a kind that is a ring, too, shares with it. */
