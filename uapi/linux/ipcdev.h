@@ -846,7 +846,9 @@ struct ipcdev_engines {
  *	FACTORIAL: the number, less than 2^32. Else zero
  * @period_ns: TIMER: after @value, again after each such period until it is cancelled;
  *	0 for once. EINVAL below the module's timer_period_min, EDQUOT if the user's
- *	timers would come more often than timer_rate_max times a second in all
+ *	timers would come more often than timer_rate_max times a second in all. A
+ *	TIMER of a caller with real-time rights (CAP_SYS_NICE, or a real-time policy)
+ *	expires in the hard interrupt, one of others in the softirq behind it
  * @eventfd: with IPCDEV_REQUEST_EVENTFD: gains 1 with each completion, after it can be
  *	seen; else zero
  * @reserved: zero
