@@ -33,7 +33,8 @@ everywhere="pipe fifo unix-stream unix-seqpacket unix-dgram tcp posix-mq \
 sysv-msg sysv-shm-sem shm-futex shm-sem shm-eventfd shm-spin memfd-unix signal \
 signalfd eventfd process-vm vmsplice zeromq nng dbus ipcdev-queue ipcdev-queue-rw \
 ipcdev-batch16 ipcdev-slice ipcdev-call ipcdev-call-deadline ipcdev-broadcast \
-ipcdev-broadcast-slice ipcdev-ring ipcdev-engine ipcdev-engine-batch32 floor-ioctl"
+ipcdev-broadcast-slice ipcdev-ring ipcdev-engine ipcdev-engine-batch32 timerfd ipcdev-timer \
+ipcdev-timer-soft floor-ioctl"
 
 list()
 {
@@ -46,7 +47,7 @@ list()
 methods()
 {
 	ipcdev-bench -q -r 1 -c 10 -p one,same -g memcg \
-		-w roundtrip,stream,fanin,fanout,setup,wakeup -j "$results" \
+		-w roundtrip,stream,fanin,fanout,setup,wakeup,timer -j "$results" \
 		--csv "$tmp/results.csv" > "$tmp/table" 2> "$tmp/err" ||
 		complain "$(cat "$tmp/err")"
 	for method in $everywhere; do

@@ -76,6 +76,7 @@ enum workload {
 	FANOUT,
 	SETUP,
 	WAKEUP,
+	TIMER,
 	MEMORY,
 	WORKLOADS,
 };
@@ -112,6 +113,8 @@ enum workload {
  * @attach: makes one end ready
  * @send: sends what lies at @out, @len bytes
  * @recv: sleeps for a message of @len bytes and has it at @in
+ * @arm: has a message sent to this end at that time of now(), in place of @send; makes
+ *	it a method for timers alone; optional
  * @call: sends and receives the reply; optional
  * @serve: replies and receives what comes next; optional
  * @detach: undoes attach; optional
@@ -145,6 +148,7 @@ struct method {
 	int (*attach)(struct end *end);
 	int (*send)(struct end *end, size_t len);
 	int (*recv)(struct end *end, size_t len);
+	int (*arm)(struct end *end, uint64_t due);
 	int (*call)(struct end *end, size_t len);
 	int (*serve)(struct end *end, size_t len);
 	void (*detach)(struct end *end);

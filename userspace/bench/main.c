@@ -84,6 +84,10 @@ static const struct setting settings[WORKLOADS] = {
 		{ 64, END }, { 1 }, 60,
 		{ 64, END }, { 1 }, 25,
 	},
+	[TIMER] = {
+		{ 0, END }, { 1 }, 200,
+		{ 0, END }, { 1 }, 50,
+	},
 	[MEMORY] = {
 		{ 64, END }, { 1 }, 400,
 		{ 64, END }, { 1 }, 150,

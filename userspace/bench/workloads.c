@@ -26,6 +26,7 @@ const char *const workload_names[WORKLOADS] = {
 	[FANOUT]	= "fanout",
 	[SETUP]		= "setup",
 	[WAKEUP]	= "wakeup",
+	[TIMER]		= "timer",
 	[MEMORY]	= "memory",
 };
 
@@ -36,6 +37,7 @@ const char *const workload_about[WORKLOADS] = {
 	[FANOUT]	= "the same message to many processes, until the last has it",
 	[SETUP]		= "make it, attach both sides, and undo all that",
 	[WAKEUP]	= "from the send until a sleeping receiver has the message",
+	[TIMER]		= "from when a timer is due until its sleeper runs",
 	[MEMORY]	= "what it holds, in both directions, while it is idle",
 };
 
@@ -624,6 +626,34 @@ static void wakeup(struct act *act)
 	}
 }
 
+/* Timers: from when one is due until who sleeps for it runs. There is no other side. */
+
+#define TIMER_AHEAD	200000
+
+static void timer(struct act *act)
+{
+	struct link link;
+	struct end end;
+
+	link_open(&link, act->job->method, act->common, act->job->size, true);
+	end_open(&end, &link, 1);
+	for (unsigned int i = 0; i < total(act); i++) {
+		uint64_t due = now() + TIMER_AHEAD, then;
+
+		if (act->job->method->arm(&end, due))
+			fail(act->common, "arm");
+		recv_it(&end);
+		then = now();
+		errno = 0;
+		if (then < due)
+			fail(act->common, "it is not due yet");
+		if (i >= WARM)
+			sample(act, due, then, 1);
+	}
+	end_close(&end);
+	link_close(&link);
+}
+
 /*
  * Memory: what a link costs its memory cgroup while nothing lies in it. One
  * message has passed, so that what is made at first use is there.
@@ -682,6 +712,7 @@ void do_workload(struct common *common, const struct job *job)
 		[FANOUT]	= fanout,
 		[SETUP]		= setup,
 		[WAKEUP]	= wakeup,
+		[TIMER]		= timer,
 		[MEMORY]	= memory,
 	};
 	struct act act = { .common = common, .job = job };
@@ -699,6 +730,10 @@ const char *unfit(const struct job *job)
 {
 	const struct method *method = job->method;
 
+	if (method->arm && job->workload != TIMER)
+		return "it does nothing but wait for a time";
+	if (!method->arm && job->workload == TIMER)
+		return "it is no timer";
 	if (method->only && !(method->only & ONLY(job->workload)))
 		return "makes no sense for it";
 	if (method->apart && job->cpu[0] == job->cpu[1])

@@ -46,7 +46,7 @@ int engine_send(struct end *end, unsigned int count)
 	return sent == (int)count ? 0 : -1;
 }
 
-int engine_recv(struct end *end, unsigned int count)
+int engine_take(struct end *end, unsigned int count)
 {
 	struct engine_end *own = end->own;
 	const struct ipcdev_completion *next;
@@ -63,7 +63,14 @@ int engine_recv(struct end *end, unsigned int count)
 		}
 		ipcdev_ring_consume(&own->in);
 	}
-	return ipcdev_ring_flush(&own->in);
+	return 0;
+}
+
+int engine_recv(struct end *end, unsigned int count)
+{
+	if (engine_take(end, count))
+		return -1;
+	return ipcdev_ring_flush(&((struct engine_end *)end->own)->in);
 }
 
 static int send_one(struct end *end, size_t len)
