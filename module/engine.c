@@ -99,7 +99,9 @@ static __always_inline struct task_struct *put_completion(struct ipcdev_job *job
 		WRITE_ONCE(engine->timing.put_ns, now);
 	job->missed = 0;
 	engine->records++;
-	ipcdev_histogram_count(engine->latency, max_t(s64, now - job->start_ns, 0));
+	/* What was cancelled has not come to where its time would have ended. */
+	if (result != -ECANCELED)
+		ipcdev_histogram_count(engine->latency, max_t(s64, now - job->start_ns, 0));
 	trace_ipcdev_complete(&engine->ring.obj, job, result);
 	return task;
 }

@@ -1098,6 +1098,10 @@ TEST_F(engine, consumer_sleeps)
 	EXPECT_EQ(1, sum(engine_stat(self->fd).latency[IPCDEV_LATENCY_REAPED]));
 	EXPECT_EQ(2, sum(engine_stat(self->fd).latency[IPCDEV_LATENCY_WAKEUP]));
 	EXPECT_EQ(2, object(self->fd).recv_waits - 1);
+	/* What was cancelled has no latency, but the consumer, if it is woken by that. */
+	EXPECT_EQ(1, late_timer(self->fd, 1));
+	EXPECT_EQ(1, cancel(self->fd, 1, 0));
+	EXPECT_EQ(2, sum(engine_stat(self->fd).latency[IPCDEV_LATENCY_INTERRUPT]));
 }
 
 /* The interrupt is one. */

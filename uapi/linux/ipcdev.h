@@ -973,9 +973,10 @@ struct ipcdev_cancel {
  *	last for all that were longer
  *
  * &IPCDEV_IOC_ENGINE_STAT, on an engine's handle or end. All fields are results. The
- * first latency is that of every request, for a TIMER from when it was due. The other
- * two are those of sleeps in &IPCDEV_IOC_RING_WAIT that a completion has ended: until
- * the sleeper ran, and from there until the next such call, if it had reaped by then.
+ * first latency is that of every request but those that were cancelled, for a TIMER from
+ * when it was due. The other two are those of sleeps in &IPCDEV_IOC_RING_WAIT that a
+ * completion has ended: until the sleeper ran, and from there until the next such call,
+ * if it had reaped by then.
  */
 struct ipcdev_engine_stat {
 	char backend[IPCDEV_BACKEND_NAME_MAX];
