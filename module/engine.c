@@ -167,11 +167,13 @@ void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 }
 EXPORT_SYMBOL_GPL(ipcdev_job_complete);
 
-/* Whether the last record of a period is in the ring yet. */
+/*
+ * Whether the last record of a period is in the ring yet. That may have been long ago,
+ * and the ring's index have gone round since: so what counts is its number.
+ */
 static bool unreaped(const struct ipcdev_engine *engine, const struct ipcdev_job *job)
 {
-	return job->recorded &&
-	       !ipcdev_ring_reached(READ_ONCE(*engine->ring.consumer.index), job->record_at);
+	return job->record + unread(engine) / RECORD_SIZE > engine->records;
 }
 
 /**
@@ -204,8 +206,7 @@ void ipcdev_job_tick(struct ipcdev_job *job, u64 periods)
 		job->missed += periods - 1;
 		engine->missed += periods - 1;
 		task = put_completion(job, 0, IPCDEV_COMPLETION_MORE, now);
-		job->recorded = true;
-		job->record_at = engine->feed.head;
+		job->record = engine->records;
 		if (job->eventfd)
 			tell_eventfd(engine, job, 1);
 	}
@@ -574,7 +575,7 @@ static int load(struct ipcdev_engine *engine, struct ipcdev_job *job,
 	job->value = req->value;
 	job->period_ns = req->period_ns;
 	job->missed = 0;
-	job->recorded = false;
+	job->record = 0;
 	if (req->flags & IPCDEV_REQUEST_EVENTFD) {
 		eventfd = eventfd_ctx_fdget(req->eventfd);
 		if (IS_ERR(eventfd))

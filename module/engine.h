@@ -137,8 +137,7 @@ enum ipcdev_job_state {
  * @state: enum ipcdev_job_state
  * @eventfd: the request's, referenced, or NULL
  * @rate: how many of the user's timer interrupts a second it is charged for
- * @recorded: a record of a period has been posted
- * @record_at: and where it ends
+ * @record: which of the engine's records was its last one of a period, from 1; or 0
  * @missed: periods since then
  * @events: of its eventfd that are due
  * @news: in the engine's list of those with news for an eventfd
@@ -161,8 +160,7 @@ struct ipcdev_job {
 	enum ipcdev_job_state state;
 	struct eventfd_ctx *eventfd;
 	u32 rate;
-	bool recorded;
-	u32 record_at;
+	u64 record;
 	u64 missed;
 	atomic_t events;
 	struct llist_node news;
