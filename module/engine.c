@@ -1232,7 +1232,9 @@ static __poll_t engine_poll(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	raw_spin_lock_irqsave(&engine->ring.lock, flags);
 	if (unread(engine))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (admit(engine) != -EAGAIN)
+	/* Only for who may submit is the consumer to be asked. To fail needs no room. */
+	if (h && (h->rights & IPCDEV_RIGHT_WRITE) &&
+	    (!READ_ONCE(engine->backend) || admit(engine) != -EAGAIN))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
 	return mask;

@@ -1237,6 +1237,11 @@ TEST_F(engine, pollers_for_room)
 	EXPECT_EQ(0, gained(e));
 	ASSERT_EQ(0, reap_one(&self->r, &c));
 	EXPECT_EQ(1, gained(e));
+	/* Who may not submit does not wait for room. */
+	EXPECT_EQ(1, try_nop(self->fd, 1));
+	EXPECT_EQ(POLLIN | POLLRDNORM, events(self->r.end));
+	EXPECT_EQ(0, self->r.header->producer.state & IPCDEV_RING_SLEEPING);
+	ASSERT_EQ(0, reap_one(&self->r, &c));
 	/* Each time that there was none, the consumer is asked to tell. */
 	EXPECT_EQ(1, try_nop(self->fd, 1));
 	EXPECT_EQ(-EAGAIN, try_nop(self->fd, 1));
