@@ -109,7 +109,7 @@ static __always_inline struct task_struct *put_completion(struct ipcdev_job *job
 static void count_result(struct ipcdev_engine *engine, s64 result)
 {
 	lockdep_assert_held(&engine->ring.lock);
-	engine->completed++;
+	WRITE_ONCE(engine->completed, engine->completed + 1);
 	if (result == -ECANCELED)
 		engine->cancelled++;
 	else if (result < 0)
@@ -143,7 +143,7 @@ void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 	WARN_ON_ONCE(job->state != IPCDEV_JOB_ACTIVE);
 	task = put_completion(job, result, 0, now);
 	count_result(engine, result);
-	engine->inflight--;
+	WRITE_ONCE(engine->inflight, engine->inflight - 1);
 	/* Who drains is in the wait queue before it asks for that under the lock. */
 	tell = !engine->inflight && waitqueue_active(&engine->drain_wq);
 	if (!holds(job)) {
@@ -354,7 +354,7 @@ static int reserve(struct ipcdev_engine *engine, struct ipcdev_job **job)
 		if (*job) {
 			(*job)->state = IPCDEV_JOB_LOADING;
 			engine->free = (*job)->next;
-			engine->inflight++;
+			WRITE_ONCE(engine->inflight, engine->inflight + 1);
 		}
 		raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
 		if (ret || *job)
@@ -372,7 +372,7 @@ static void unreserve(struct ipcdev_engine *engine, struct ipcdev_job *job)
 	job_unload(job);
 	raw_spin_lock_irqsave(&engine->ring.lock, flags);
 	set_free(engine, job);
-	engine->inflight--;
+	WRITE_ONCE(engine->inflight, engine->inflight - 1);
 	raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
 	wake_submitters(engine);
 	if (wq_has_sleeper(&engine->drain_wq))
@@ -389,7 +389,7 @@ static int look_for_room(struct ipcdev_engine *engine)
 	raw_spin_lock_irqsave(&engine->ring.lock, flags);
 	ret = admit(engine);
 	if (ret == -EAGAIN)
-		engine->ring.producer.waits++;
+		WRITE_ONCE(engine->ring.producer.waits, engine->ring.producer.waits + 1);
 	raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
 	return ret;
 }
@@ -609,7 +609,7 @@ static int start(struct ipcdev_engine *engine, struct ipcdev_job *job, bool last
 		if (ret)
 			WRITE_ONCE(job->state, IPCDEV_JOB_LOADING);
 		else
-			engine->submitted++;
+			WRITE_ONCE(engine->submitted, engine->submitted + 1);
 		if (!ret && last && engine->backend->ops->commit)
 			engine->backend->ops->commit(engine);
 	}
@@ -643,7 +643,7 @@ struct batch {
 	u32 committed;
 };
 
-/* Nothing sleeps, and nothing ends, with work that has not been started. */
+/* Nobody waits for room, and no batch ends, with work that has not been started. */
 static void batch_commit(struct batch *batch)
 {
 	if (batch->committed != batch->done)
