@@ -6,7 +6,10 @@
  * in a hard interrupt of its own as soon as it is asked for; a timer's end is the
  * interrupt of an hrtimer, which comes in a softirq for those without real-time rights.
  * What takes time is done by one worker for each engine, page by page, in the order of
- * submission, and ends in that irq_work too.
+ * submission, and ends in that irq_work too. The workers of all engines have half of the
+ * processors at most, and take turns there, request by request. They are threads of the
+ * kernel, which no control group of the caller's limits; who administers the machine
+ * can say by the files of the workqueue "ipcdev" in sysfs where, and how nice.
  */
 #include <linux/crc32.h>
 #include <linux/highmem.h>
@@ -28,7 +31,8 @@
  * @ending: an interrupt completes some of them
  * @stopped: no more jobs are completed
  * @interrupt: completes what has ended
- * @worker: works the line off
+ * @worker: does the first of the line
+ * @rcu: frees it
  */
 struct soft {
 	raw_spinlock_t lock; /* lists of jobs */
@@ -254,7 +258,7 @@ static s64 carry_out(const struct ipcdev_job *job, const struct soft_job *sj)
 	return job->op == IPCDEV_OP_CRC32 ? (u32)~crc : length;
 }
 
-static struct soft_job *next_in_line(struct soft *soft)
+static struct soft_job *next_in_line(struct soft *soft, bool *more)
 {
 	struct soft_job *sj;
 	unsigned long flags;
@@ -265,19 +269,25 @@ static struct soft_job *next_in_line(struct soft *soft)
 		list_del(&sj->node);
 		sj->waiting = false;
 	}
+	*more = !list_empty(&soft->line);
 	raw_spin_unlock_irqrestore(&soft->lock, flags);
 	return sj;
 }
 
+/* One request, and then it is others' turn: their engines' work is in line behind ours. */
 static void soft_work(struct work_struct *work)
 {
 	struct soft *soft = container_of(work, struct soft, worker);
 	struct soft_job *sj;
+	bool more;
 
-	while ((sj = next_in_line(soft))) {
-		end_job(soft, sj, carry_out(to_job(sj), sj));
-		irq_work_queue(&soft->interrupt);
-	}
+	sj = next_in_line(soft, &more);
+	if (more)
+		queue_work(workers, &soft->worker);
+	if (!sj)
+		return;
+	end_job(soft, sj, carry_out(to_job(sj), sj));
+	irq_work_queue(&soft->interrupt);
 }
 
 /* What the core calls. */
@@ -403,7 +413,8 @@ int ipcdev_soft_init(void)
 {
 	int ret;
 
-	workers = alloc_workqueue("ipcdev", WQ_UNBOUND, 0);
+	workers = alloc_workqueue("ipcdev", WQ_UNBOUND | WQ_SYSFS,
+				  max(num_online_cpus() / 2, 1U));
 	if (!workers)
 		return -ENOMEM;
 	ret = ipcdev_backend_register(&soft_backend);
