@@ -34,8 +34,8 @@ static void producer_tell(struct irq_work *work)
 	ipcdev_notify(&feed->ring->obj, EPOLLIN);
 }
 
-/* The producer's end of the ring that the file is a handle of. */
-static struct file *take_end(const struct file *file)
+/* The ring that the file is a handle of, if that may produce. */
+static struct ipcdev_ring *file_ring(const struct file *file)
 {
 	struct ipcdev_handle *h;
 
@@ -46,7 +46,34 @@ static struct file *take_end(const struct file *file)
 		return ERR_PTR(-EINVAL);
 	if (!(h->rights & IPCDEV_RIGHT_WRITE))
 		return ERR_PTR(-EACCES);
-	return ipcdev_end_file(h->obj, IPCDEV_RIGHT_WRITE, true);
+	return to_ring(h->obj);
+}
+
+/* What may fail for want of memory comes first: who has had the role was the producer. */
+static int producer_init(struct ipcdev_producer *producer, const struct file *file)
+{
+	struct ipcdev_ring *ring = file_ring(file);
+	int ret;
+
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	ret = ipcdev_feed_init(&producer->feed, ring, producer_tell);
+	if (ret)
+		return ret;
+	producer->end = ipcdev_end_file(&ring->obj, IPCDEV_RIGHT_WRITE, true);
+	ret = PTR_ERR_OR_ZERO(producer->end);
+	if (ret)
+		goto err_feed;
+	ret = ipcdev_feed_resume(&producer->feed);
+	if (ret)
+		goto err_end;
+	return 0;
+
+err_end:
+	fput(producer->end);
+err_feed:
+	ipcdev_feed_exit(&producer->feed);
+	return ret;
 }
 
 /**
@@ -71,26 +98,15 @@ struct ipcdev_producer *ipcdev_producer_open(int fd)
 	producer = kzalloc(sizeof(*producer), GFP_KERNEL);
 	if (!producer)
 		return ERR_PTR(-ENOMEM);
-	ret = -EBADF;
 	file = fget(fd);
-	if (!file)
-		goto err_free;
-	producer->end = take_end(file);
-	fput(file);
-	ret = PTR_ERR_OR_ZERO(producer->end);
-	if (ret)
-		goto err_free;
-	ret = ipcdev_feed_init(&producer->feed, to_ring(ipcdev_handle(producer->end)->obj),
-			       producer_tell);
-	if (ret)
-		goto err_end;
+	ret = file ? producer_init(producer, file) : -EBADF;
+	if (file)
+		fput(file);
+	if (ret) {
+		kfree(producer);
+		return ERR_PTR(ret);
+	}
 	return producer;
-
-err_end:
-	fput(producer->end);
-err_free:
-	kfree(producer);
-	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(ipcdev_producer_open);
 

@@ -894,14 +894,26 @@ int ipcdev_ring_init(struct ipcdev_ring *ring, const struct ipcdev_object_ops *o
 }
 
 /**
- * ipcdev_feed_init - the kernel becomes a ring's producer
+ * ipcdev_feed_resume - go on where a predecessor has left the ring
+ * @feed: filled in, of a ring that has no other producer
+ *
+ * Return: 0, or -EBADMSG if that place is none.
+ */
+int ipcdev_feed_resume(struct ipcdev_feed *feed)
+{
+	feed->head = READ_ONCE(*feed->ring->producer.index);
+	return feed->head % IPCDEV_RING_ALIGN ? -EBADMSG : 0;
+}
+
+/**
+ * ipcdev_feed_init - the kernel prepares to be a ring's producer
  * @feed: to be filled in
- * @ring: the ring, which lives longer, and has no other producer
+ * @ring: the ring, which lives longer
  * @tell: what tells those who watch
  *
- * Where a predecessor has left the ring is where it goes on.
+ * For a ring that is not new ipcdev_feed_resume() follows once it has no other producer.
  *
- * Return: 0, -ENOMEM, or -EBADMSG if that place is none.
+ * Return: 0 or -ENOMEM.
  */
 int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
 		     void (*tell)(struct irq_work *))
@@ -910,9 +922,7 @@ int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
 	struct page **pages;
 
 	feed->ring = ring;
-	feed->head = READ_ONCE(*ring->producer.index);
-	if (feed->head % IPCDEV_RING_ALIGN)
-		return -EBADMSG;
+	feed->head = 0;
 	pages = kvmalloc_array(count, 2 * sizeof(*pages), IPCDEV_GFP);
 	if (!pages)
 		return -ENOMEM;

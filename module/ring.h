@@ -137,6 +137,7 @@ void ipcdev_ring_watch(struct ipcdev_ring *ring, const struct ipcdev_handle *h);
 
 int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
 		     void (*tell)(struct irq_work *));
+int ipcdev_feed_resume(struct ipcdev_feed *feed);
 void ipcdev_feed_exit(struct ipcdev_feed *feed);
 bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index);
 struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len);

@@ -8,6 +8,7 @@
 #include <linux/hrtimer.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -16,6 +17,7 @@
 #include "ipcdev_sampler.h"
 
 struct sampler {
+	struct mutex lock; /* one starts at a time */
 	struct ipcdev_producer *producer;
 	struct hrtimer timer;
 	u64 period_ns;
@@ -47,26 +49,27 @@ static long sampler_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return -EFAULT;
 	if (start.reserved || start.period_ns < NSEC_PER_MSEC || start.period_ns > NSEC_PER_SEC)
 		return -EINVAL;
-	producer = ipcdev_producer_open(start.ring_fd);
-	if (IS_ERR(producer))
-		return PTR_ERR(producer);
-	if (cmpxchg(&s->producer, NULL, producer)) {
-		ipcdev_producer_close(producer);
-		return -EBUSY;
+	mutex_lock(&s->lock);
+	producer = s->producer ? ERR_PTR(-EBUSY) : ipcdev_producer_open(start.ring_fd);
+	if (!IS_ERR(producer)) {
+		s->producer = producer;
+		s->period_ns = start.period_ns;
+		hrtimer_start(&s->timer, ns_to_ktime(s->period_ns), HRTIMER_MODE_REL_HARD);
 	}
-	s->period_ns = start.period_ns;
-	hrtimer_start(&s->timer, ns_to_ktime(s->period_ns), HRTIMER_MODE_REL_HARD);
-	return 0;
+	mutex_unlock(&s->lock);
+	return PTR_ERR_OR_ZERO(producer);
 }
 
 static int sampler_open(struct inode *inode, struct file *file)
 {
 	struct sampler *s = kzalloc(sizeof(*s), GFP_KERNEL);
 
+	if (!s)
+		return -ENOMEM;
+	mutex_init(&s->lock);
+	hrtimer_setup(&s->timer, sampler_interrupt, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	file->private_data = s;
-	if (s)
-		hrtimer_setup(&s->timer, sampler_interrupt, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	return s ? 0 : -ENOMEM;
+	return 0;
 }
 
 static int sampler_release(struct inode *inode, struct file *file)
