@@ -40,6 +40,9 @@
 /* In a job's count of events for its eventfd: there will be no more of them. */
 #define LAST_EVENT	0x40000000
 
+/* How many eventfds are signalled in one go, with interrupts disabled. */
+#define TELL_BATCH	32
+
 static LIST_HEAD(backends);
 static DEFINE_MUTEX(backends_mutex); /* the back ends, and their lists of engines */
 static DECLARE_WAIT_QUEUE_HEAD(backends_idle);
@@ -138,7 +141,7 @@ void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 	if (job->dst.file)
 		ipcdev_buffer_write_end(job->dst.file);
 	now = ktime_get_ns();
-	rcu_read_lock();
+	preempt_disable();
 	raw_spin_lock_irqsave(&engine->ring.lock, flags);
 	WARN_ON_ONCE(job->state != IPCDEV_JOB_ACTIVE);
 	task = put_completion(job, result, 0, now);
@@ -160,10 +163,10 @@ void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 	raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
 	tell |= ipcdev_feed_wake(&engine->feed, task);
 	if (tell)
-		irq_work_queue(&engine->feed.tell);
+		ipcdev_feed_tell(&engine->feed);
 	if (release)
 		queue_work(system_unbound_wq, &engine->release);
-	rcu_read_unlock();
+	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(ipcdev_job_complete);
 
@@ -195,7 +198,7 @@ void ipcdev_job_tick(struct ipcdev_job *job, u64 periods)
 	bool tell;
 
 	ipcdev_assert_not_nmi();
-	rcu_read_lock();
+	preempt_disable();
 	raw_spin_lock_irqsave(&engine->ring.lock, flags);
 	WARN_ON_ONCE(job->state != IPCDEV_JOB_ACTIVE);
 	tell = !unreaped(engine, job);
@@ -212,39 +215,52 @@ void ipcdev_job_tick(struct ipcdev_job *job, u64 periods)
 	}
 	raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
 	if (tell && (ipcdev_feed_wake(&engine->feed, task) || job->eventfd))
-		irq_work_queue(&engine->feed.tell);
-	rcu_read_unlock();
+		ipcdev_feed_tell(&engine->feed);
+	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(ipcdev_job_tick);
 
 /*
- * All news of the interrupts before this: in the same one, or on PREEMPT_RT in a thread.
- * An irq_work that runs may be queued and run on another CPU, too; the lock keeps the
- * last event of an eventfd behind those that are being signalled.
+ * Signal the eventfds of some jobs with news. Several may come here at a time; the lock
+ * keeps the last event of an eventfd behind those that are being signalled. Returns
+ * whether there is more.
  */
-static void engine_tell(struct irq_work *work)
+static bool tell_news(struct ipcdev_engine *engine)
 {
-	struct ipcdev_engine *engine = container_of(work, struct ipcdev_engine, feed.tell);
-	struct ipcdev_job *job, *next;
-	bool release = false;
+	unsigned int left = TELL_BATCH;
+	struct ipcdev_job *job;
 	unsigned long flags;
+	bool more;
 	int events;
 
 	spin_lock_irqsave(&engine->tell_lock, flags);
-	llist_for_each_entry_safe(job, next, llist_del_all(&engine->news), news) {
+	if (!engine->telling)
+		engine->telling = llist_del_all(&engine->news);
+	for (; engine->telling && left; left--) {
+		job = llist_entry(engine->telling, struct ipcdev_job, news);
+		engine->telling = engine->telling->next;
 		/* From here on it may be in the list again, unless this was the last. */
 		events = atomic_xchg(&job->events, 0);
 		ipcdev_eventfd_add(job->eventfd, events & ~LAST_EVENT);
-		if (events & LAST_EVENT) {
+		if (events & LAST_EVENT)
 			llist_add(&job->waste, &engine->waste);
-			release = true;
-		}
 	}
+	more = engine->telling || !llist_empty(&engine->news);
 	spin_unlock_irqrestore(&engine->tell_lock, flags);
+	return more;
+}
+
+/* The news of the interrupts before this: in the same one, or on PREEMPT_RT in a thread. */
+static void engine_tell(struct ipcdev_feed *feed)
+{
+	struct ipcdev_engine *engine = container_of(feed, struct ipcdev_engine, feed);
+
+	if (tell_news(engine))
+		ipcdev_feed_tell(feed);
 	ipcdev_notify(&engine->ring.obj, EPOLLIN);
 	if (wq_has_sleeper(&engine->drain_wq))
 		wake_up(&engine->drain_wq);
-	if (release)
+	if (!llist_empty(&engine->waste))
 		queue_work(system_unbound_wq, &engine->release);
 }
 
@@ -302,10 +318,14 @@ static void release_work(struct work_struct *work)
 	release_waste(container_of(work, struct ipcdev_engine, release));
 }
 
-/* All that was completed by now is free, or about to be seen to be. */
+/*
+ * All that was completed by now is free: it was in one of the lists when that was seen.
+ * Who waits for the irq_work instead would wait for what it may itself have preempted.
+ */
 static void release_now(struct ipcdev_engine *engine)
 {
-	irq_work_sync(&engine->feed.tell);
+	while (tell_news(engine))
+		cond_resched();
 	release_waste(engine);
 }
 

@@ -228,6 +228,7 @@ void ipcdev_slice_write(const struct ipcdev_slice_ref *slice, u64 at, const void
  * @time_offset: what the creator's time namespace adds to CLOCK_MONOTONIC
  * @tell_lock: one at a time signals eventfds
  * @news: jobs with an eventfd that is to be signalled
+ * @telling: those of them that are next; under @tell_lock
  * @waste: jobs with something that must be released in task context
  * @release_mutex: one at a time releases
  * @release: does so
@@ -261,6 +262,7 @@ struct ipcdev_engine {
 	u64 time_offset;
 	spinlock_t tell_lock; /* the events of eventfds */
 	struct llist_head news;
+	struct llist_node *telling;
 	struct llist_head waste;
 	struct mutex release_mutex; /* one releases at a time */
 	struct work_struct release;

@@ -21,16 +21,16 @@
  * struct ipcdev_producer - a driver that produces
  * @feed: the ring
  * @end: the producer's end of it
+ * @rcu: frees it
  */
 struct ipcdev_producer {
 	struct ipcdev_feed feed;
 	struct file *end;
+	struct rcu_head rcu;
 };
 
-static void producer_tell(struct irq_work *work)
+static void producer_tell(struct ipcdev_feed *feed)
 {
-	struct ipcdev_feed *feed = container_of(work, struct ipcdev_feed, tell);
-
 	ipcdev_notify(&feed->ring->obj, EPOLLIN);
 }
 
@@ -135,7 +135,7 @@ int ipcdev_producer_post(struct ipcdev_producer *producer, const void *record, u
 
 	if (len > ring->size / 2)
 		return -EMSGSIZE;
-	rcu_read_lock();
+	preempt_disable();
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	used = feed->head - READ_ONCE(*ring->consumer.index);
 	if (READ_ONCE(ring->consumer.words->state) & IPCDEV_RING_GONE)
@@ -148,8 +148,8 @@ int ipcdev_producer_post(struct ipcdev_producer *producer, const void *record, u
 	}
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
 	if (!ret && ipcdev_feed_wake(feed, task))
-		irq_work_queue(&feed->tell);
-	rcu_read_unlock();
+		ipcdev_feed_tell(feed);
+	preempt_enable();
 	return ret;
 }
 EXPORT_SYMBOL_GPL(ipcdev_producer_post);
@@ -167,6 +167,6 @@ void ipcdev_producer_close(struct ipcdev_producer *producer)
 {
 	ipcdev_feed_exit(&producer->feed);
 	fput(producer->end);
-	kfree(producer);
+	kfree_rcu(producer, rcu);
 }
 EXPORT_SYMBOL_GPL(ipcdev_producer_close);

@@ -65,9 +65,10 @@ static void say_locked(struct ipcdev_ring *ring, struct ipcdev_side *side, u32 s
 }
 
 /*
- * End a side's sleep; returns whom to wake, or NULL. The lock was taken under RCU,
- * and the caller wakes under it: that keeps the task, and asks for no reference, the
- * last of which could not be dropped in an interrupt.
+ * End a side's sleep; returns whom to wake, or NULL. The lock was taken under RCU, or
+ * with preemption disabled, which is as good, and the caller wakes before that ends: it
+ * keeps the task, and asks for no reference, the last of which could not be dropped in
+ * an interrupt.
  */
 static struct task_struct *end_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 				     int result)
@@ -143,7 +144,7 @@ static bool unwatched(struct ipcdev_ring *ring, const struct ipcdev_side *side)
 
 /**
  * ipcdev_feed_commit - the kernel has produced a record
- * @feed: of a ring, whose lock is held and was taken under RCU
+ * @feed: of a ring, whose lock is held and was taken with preemption disabled
  * @len: its bytes; they lie where ipcdev_feed_reserve() has said
  *
  * Return: whom to wake, for ipcdev_feed_wake(), or NULL.
@@ -164,10 +165,14 @@ struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len)
 
 /**
  * ipcdev_feed_wake - wake whom ipcdev_feed_commit() has found
- * @feed: of a ring, whose lock is not held any more; under RCU since before it was
+ * @feed: of a ring, whose lock is not held any more; preemption has been disabled since
+ *	before it was
  * @task: the task, or NULL
  *
- * Return: whether somebody watches the ring, and must be told by ipcdev_notify().
+ * Preemption stays disabled until ipcdev_feed_tell() has been called, too: else a task of
+ * higher priority would keep those who watch from hearing of what it was woken for.
+ *
+ * Return: whether somebody watches the ring, and is to be told.
  */
 bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task)
 {
@@ -893,6 +898,28 @@ int ipcdev_ring_init(struct ipcdev_ring *ring, const struct ipcdev_object_ops *o
 	return 0;
 }
 
+static void feed_work(struct irq_work *work)
+{
+	struct ipcdev_feed *feed = container_of(work, struct ipcdev_feed, work);
+
+	feed->tell(feed);
+	/* Pairs with the acquire in ipcdev_feed_exit(). */
+	atomic_dec_return_release(&feed->runs);
+}
+
+/**
+ * ipcdev_feed_tell - have those told who watch
+ * @feed: the feed
+ *
+ * Context: any but NMI.
+ */
+void ipcdev_feed_tell(struct ipcdev_feed *feed)
+{
+	atomic_inc(&feed->runs);
+	if (!irq_work_queue(&feed->work))
+		atomic_dec(&feed->runs);
+}
+
 /**
  * ipcdev_feed_resume - go on where a predecessor has left the ring
  * @feed: filled in, of a ring that has no other producer
@@ -909,14 +936,14 @@ int ipcdev_feed_resume(struct ipcdev_feed *feed)
  * ipcdev_feed_init - the kernel prepares to be a ring's producer
  * @feed: to be filled in
  * @ring: the ring, which lives longer
- * @tell: what tells those who watch
+ * @tell: what tells those who watch; it may run on two CPUs at a time
  *
  * For a ring that is not new ipcdev_feed_resume() follows once it has no other producer.
  *
  * Return: 0 or -ENOMEM.
  */
 int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
-		     void (*tell)(struct irq_work *))
+		     void (*tell)(struct ipcdev_feed *))
 {
 	u32 i, count = ring->nr_pages - CONTROL_PAGES;
 	struct page **pages;
@@ -930,19 +957,27 @@ int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
 		pages[i] = ring->pages[CONTROL_PAGES + i % count];
 	feed->data = vmap(pages, 2 * count, VM_MAP, PAGE_KERNEL);
 	kvfree(pages);
-	init_irq_work(&feed->tell, tell);
+	feed->tell = tell;
+	init_irq_work(&feed->work, feed_work);
+	atomic_set(&feed->runs, 0);
 	return feed->data ? 0 : -ENOMEM;
 }
 
 /**
  * ipcdev_feed_exit - nothing is produced any more
- * @feed: filled in
+ * @feed: filled in; its memory must stay for an RCU grace period
+ *
+ * An irq_work that runs may be queued and run on another CPU, too, and whichever ends
+ * first is all that irq_work_sync() would wait for. So we count. What is left then is
+ * what the kernel does with it after our function, which RCU waits for.
  *
  * Context: may sleep.
  */
 void ipcdev_feed_exit(struct ipcdev_feed *feed)
 {
-	irq_work_sync(&feed->tell);
+	/* Pairs with the release in feed_work(). */
+	while (atomic_read_acquire(&feed->runs))
+		schedule_timeout_uninterruptible(1);
 	vunmap(feed->data);
 }
 

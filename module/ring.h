@@ -72,14 +72,18 @@ struct ipcdev_ring {
  * @ring: the ring
  * @data: its data, mapped twice in a row
  * @head: its index, of which the producer's page has a copy; under the ring's lock
- * @tell: tells those who watch, where locks that they need may be taken: in the same
- *	interrupt, and on PREEMPT_RT in a thread
+ * @tell: what tells those who watch
+ * @work: calls that, where locks that they need may be taken: in the same interrupt, and
+ *	on PREEMPT_RT in a thread
+ * @runs: how often it is to, or is about it
  */
 struct ipcdev_feed {
 	struct ipcdev_ring *ring;
 	void *data;
 	u32 head;
-	struct irq_work tell;
+	void (*tell)(struct ipcdev_feed *feed);
+	struct irq_work work;
+	atomic_t runs;
 };
 
 #define IPCDEV_RING_ROLES	(IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE)
@@ -136,8 +140,9 @@ int ipcdev_ring_signal(struct ipcdev_ring *ring, u32 role);
 void ipcdev_ring_watch(struct ipcdev_ring *ring, const struct ipcdev_handle *h);
 
 int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
-		     void (*tell)(struct irq_work *));
+		     void (*tell)(struct ipcdev_feed *));
 int ipcdev_feed_resume(struct ipcdev_feed *feed);
+void ipcdev_feed_tell(struct ipcdev_feed *feed);
 void ipcdev_feed_exit(struct ipcdev_feed *feed);
 bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index);
 struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len);

@@ -42,6 +42,7 @@ struct soft {
 	bool stopped;
 	struct irq_work interrupt;
 	struct work_struct worker;
+	struct rcu_head rcu;
 };
 
 /**
@@ -309,7 +310,10 @@ static int soft_open(struct ipcdev_engine *engine)
 
 static void soft_close(struct ipcdev_engine *engine)
 {
-	kfree(engine->private);
+	struct soft *soft = engine->private;
+
+	/* What the kernel does with an irq_work after its function, RCU waits for. */
+	kfree_rcu(soft, rcu);
 }
 
 static int soft_submit(struct ipcdev_engine *engine, struct ipcdev_job *job)
@@ -390,6 +394,14 @@ static void soft_quiesce(struct ipcdev_engine *engine)
 	}
 	cancel_work_sync(&soft->worker);
 	irq_work_sync(&soft->interrupt);
+	/* Of two interrupts that may have waited for the one that had nothing to do. */
+	raw_spin_lock_irqsave(&soft->lock, flags);
+	while (soft->ending) {
+		raw_spin_unlock_irqrestore(&soft->lock, flags);
+		cpu_relax();
+		raw_spin_lock_irqsave(&soft->lock, flags);
+	}
+	raw_spin_unlock_irqrestore(&soft->lock, flags);
 }
 
 static const struct ipcdev_backend_ops soft_ops = {
