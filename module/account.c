@@ -33,7 +33,7 @@ MODULE_PARM_DESC(max_names, "files and directories in ipcdevfs for each user (81
 
 unsigned int ipcdev_max_depth = 8192;
 module_param_named(max_depth, ipcdev_max_depth, uint, 0644);
-MODULE_PARM_DESC(max_depth, "messages in one queue (8192)");
+MODULE_PARM_DESC(max_depth, "messages in one queue, requests of one engine (8192)");
 
 unsigned int ipcdev_max_msg_size = 16 << 20;
 module_param_named(max_msg_size, ipcdev_max_msg_size, uint, 0644);
@@ -41,7 +41,7 @@ MODULE_PARM_DESC(max_msg_size, "bytes in one message (16 MiB)");
 
 unsigned int ipcdev_max_batch = 1024;
 module_param_named(max_batch, ipcdev_max_batch, uint, 0644);
-MODULE_PARM_DESC(max_batch, "messages in one batch (1024)");
+MODULE_PARM_DESC(max_batch, "messages or requests in one batch (1024)");
 
 unsigned long ipcdev_timer_period_min = 100000;
 module_param_named(timer_period_min, ipcdev_timer_period_min, ulong, 0644);

@@ -299,7 +299,7 @@ static inline bool ipcdev_is_watched(struct wait_queue_head *wq)
  * @obj: the object, its lock not held
  * @events: EPOLLIN, EPOLLOUT, EPOLLHUP (writers gone), EPOLLERR (readers gone)
  *
- * Context: task context; does not sleep.
+ * Context: task context, or that of a plain irq_work; does not sleep.
  */
 static inline void ipcdev_notify(struct ipcdev_object *obj, __poll_t events)
 {

@@ -8,7 +8,8 @@
  * waits on goes by its rights: readers and writers do not wake each other. The state
  * that a poller asks for changes under the object's lock, the wake-up follows
  * after it: a poller that has put itself on the wait queue and then looked at the
- * state under that lock misses nothing.
+ * state under that lock misses nothing. A ring's state changes without that lock, in
+ * user space and in interrupts: there a barrier on both sides does it (ring.c).
  */
 #include <linux/eventfd.h>
 #include <linux/file.h>
