@@ -27,6 +27,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/file.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -1131,9 +1132,10 @@ static void copy_slice(const struct ipcdev_slice_ref *slice, u64 at, void *data,
 	for (; len; len -= piece, data += piece, place += piece) {
 		piece = min_t(size_t, len, PAGE_SIZE - offset_in_page(place));
 		page = kmap_local_page(slice->pages[place >> PAGE_SHIFT]);
-		if (write)
+		if (write) {
 			memcpy(page + offset_in_page(place), data, piece);
-		else
+			flush_dcache_page(slice->pages[place >> PAGE_SHIFT]);
+		} else {
 			memcpy(data, page + offset_in_page(place), piece);
 		kunmap_local(page);
 	}

@@ -181,6 +181,7 @@ static int copy_step(const struct ipcdev_job *job, u64 at, size_t len)
 	s = kmap_local_page(src);
 	d = kmap_local_page(dst);
 	memcpy(d + offset_in_page(to), s + offset_in_page(from), len);
+	flush_dcache_page(dst);
 	kunmap_local(d);
 	kunmap_local(s);
 	set_page_dirty_lock(dst);
@@ -200,6 +201,7 @@ static int fill_step(const struct ipcdev_job *job, u64 at, size_t len)
 		return PTR_ERR(page);
 	p = kmap_local_page(page);
 	memset(p + offset_in_page(to), job->value, len);
+	flush_dcache_page(page);
 	kunmap_local(p);
 	set_page_dirty_lock(page);
 	put_page(page);
