@@ -830,8 +830,9 @@ static long ioctl_cancel(struct file *file, void __user *uarg, size_t usize)
 	return ret ?: -ENOENT;
 }
 
-static bool idle(struct ipcdev_engine *engine)
+static bool is_idle(struct ipcdev_handle *h)
 {
+	struct ipcdev_engine *engine = to_engine(h->obj);
 	unsigned long flags;
 	bool ret;
 
@@ -845,37 +846,10 @@ static bool idle(struct ipcdev_engine *engine)
 static long ioctl_drain(struct file *file, void __user *uarg, size_t usize)
 {
 	struct ipcdev_handle *h = ipcdev_handle(file);
-	struct ipcdev_engine *engine = to_engine(h->obj);
-	struct ipcdev_deadline deadline;
-	struct ipcdev_wait args;
-	DEFINE_WAIT(wait);
-	int ret;
 
-	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
-	if (ret)
-		return ret;
 	if (!(h->rights & IPCDEV_RIGHT_WRITE))
 		return -EACCES;
-	if ((args.flags & ~(IPCDEV_NONBLOCK | IPCDEV_DEADLINES)) || args.reserved)
-		return -EINVAL;
-	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
-	if (ret)
-		return ret;
-
-	for (;;) {
-		prepare_to_wait(&engine->drain_wq, &wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		if (idle(engine)) {
-			ret = 0;
-			break;
-		}
-		if (deadline.nonblock)
-			ret = -EAGAIN;
-		if (ret)
-			break;
-		ret = ipcdev_sleep(&deadline);
-	}
-	finish_wait(&engine->drain_wq, &wait);
-	return ret;
+	return ipcdev_wait_until(file, uarg, usize, &to_engine(h->obj)->drain_wq, is_idle);
 }
 
 /* IPCDEV_IOC_ENGINE_STAT */
@@ -1137,6 +1111,7 @@ static void copy_slice(const struct ipcdev_slice_ref *slice, u64 at, void *data,
 			flush_dcache_page(slice->pages[place >> PAGE_SHIFT]);
 		} else {
 			memcpy(data, page + offset_in_page(place), piece);
+		}
 		kunmap_local(page);
 	}
 }

@@ -265,6 +265,8 @@ int ipcdev_rights_check(u32 type, u32 rights);
 int ipcdev_handle_open(struct file *file, struct ipcdev_object *obj, u32 rights);
 int ipcdev_handle_release(struct inode *inode, struct file *file);
 long ipcdev_handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long ipcdev_wait_until(struct file *file, void __user *uarg, size_t usize,
+		       struct wait_queue_head *wq, bool (*done)(struct ipcdev_handle *h));
 void ipcdev_handle_fdinfo(struct seq_file *m, struct file *file);
 long ipcdev_list(void __user *uarg, size_t usize);
 void ipcdev_objects_exit(void);

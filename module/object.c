@@ -499,10 +499,19 @@ static bool has_peer(struct ipcdev_handle *h)
 	return ret;
 }
 
-static long handle_wait_peer(struct file *file, void __user *uarg, size_t usize)
+/**
+ * ipcdev_wait_until - an ioctl that sleeps, with a struct ipcdev_wait
+ * @file: the handle
+ * @uarg: the caller's structure
+ * @usize: its size
+ * @wq: where whoever may make it true wakes those who wait
+ * @done: whether it is
+ *
+ * Return: 0, or the errno of IPCDEV_IOC_WAIT_PEER.
+ */
+long ipcdev_wait_until(struct file *file, void __user *uarg, size_t usize,
+		       struct wait_queue_head *wq, bool (*done)(struct ipcdev_handle *h))
 {
-	const u32 known = IPCDEV_NONBLOCK | IPCDEV_DEADLINE_MONOTONIC | IPCDEV_DEADLINE_REALTIME;
-	struct ipcdev_handle *h = ipcdev_handle(file);
 	struct ipcdev_deadline deadline;
 	struct ipcdev_wait args;
 	DEFINE_WAIT(wait);
@@ -511,15 +520,15 @@ static long handle_wait_peer(struct file *file, void __user *uarg, size_t usize)
 	ret = ipcdev_args_get(&args, sizeof(args), uarg, usize);
 	if (ret)
 		return ret;
-	if ((args.flags & ~known) || args.reserved)
+	if ((args.flags & ~(IPCDEV_NONBLOCK | IPCDEV_DEADLINES)) || args.reserved)
 		return -EINVAL;
 	ret = ipcdev_deadline_parse(&deadline, file, args.flags, args.deadline_ns);
 	if (ret)
 		return ret;
 
 	for (;;) {
-		prepare_to_wait(&h->obj->peer_wq, &wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		if (has_peer(h)) {
+		prepare_to_wait(wq, &wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		if (done(ipcdev_handle(file))) {
 			ret = 0;
 			break;
 		}
@@ -529,7 +538,7 @@ static long handle_wait_peer(struct file *file, void __user *uarg, size_t usize)
 			break;
 		ret = ipcdev_sleep(&deadline);
 	}
-	finish_wait(&h->obj->peer_wq, &wait);
+	finish_wait(wq, &wait);
 	return ret;
 }
 
@@ -556,7 +565,7 @@ long ipcdev_handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case _IOC_NR(IPCDEV_IOC_DETACH):
 		return ipcdev_detach(h, uarg, usize);
 	case _IOC_NR(IPCDEV_IOC_WAIT_PEER):
-		return handle_wait_peer(file, uarg, usize);
+		return ipcdev_wait_until(file, uarg, usize, &h->obj->peer_wq, has_peer);
 	default:
 		return h->obj->ops->ioctl(file, _IOC_NR(cmd), uarg, usize);
 	}
