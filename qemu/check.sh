@@ -3,7 +3,8 @@
 # check.sh KERNEL OPTIONS [TEST]...: runs the selftests in a guest with that
 # KERNEL and these OPTIONS for run.sh, and what depends on devices also in guests
 # that have others. The last line is "N passed, N failed", with what the kernel
-# itself complained of as one more failure in each guest.
+# itself complained of as one more failure in each guest. NOPS in the environment
+# is handed on to the test "engine_load".
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -32,7 +33,8 @@ boot()
 	"$top/qemu/run.sh" --kernel "$kernel" --mem $mem --load brd $options \
 		--in "$sampler:/usr/lib/ipcdev/ipcdev_sampler.ko" \
 		--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
-		-- /usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" ||
+		-- env ${NOPS:+"NOPS=$NOPS"} \
+		/usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" ||
 		status=$?
 	read -r p f s < "$out/summary" 2> /dev/null || p=0 f=0 s=0
 	# 1 says that tests failed, which are counted; all else is a failure of its own.
