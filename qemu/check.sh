@@ -12,7 +12,7 @@
 kernel=$1 options=$2
 shift 2
 results=$build/check/$kernel
-sampler=$build/module/$kernel/samples/ipcdev_sampler.ko
+samples=$build/module/$kernel/samples
 rm -rf "$results"
 
 # A debug kernel is several times slower than others.
@@ -31,7 +31,8 @@ boot()
 	mkdir -p "$out"
 	# shellcheck disable=SC2086 # options are words
 	"$top/qemu/run.sh" --kernel "$kernel" --mem $mem --load brd $options \
-		--in "$sampler:/usr/lib/ipcdev/ipcdev_sampler.ko" \
+		--in "$samples/ipcdev_sampler.ko:/usr/lib/ipcdev/ipcdev_sampler.ko" \
+		--in "$samples/ipcdev_pulse.ko:/usr/lib/ipcdev/ipcdev_pulse.ko" \
 		--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
 		-- env ${NOPS:+"NOPS=$NOPS"} \
 		/usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" ||
