@@ -604,6 +604,7 @@ TEST_F(engine, timer_rate)
 	__u64 period = parameter("timer_period_min");
 	unsigned int rate = parameter("timer_rate_max");
 	struct ipcdev_completion c;
+	int other;
 
 	if (variant->uid)
 		SKIP(return, "parameters are root's");
@@ -616,6 +617,11 @@ TEST_F(engine, timer_rate)
 			     .period_ns = 2 * MS));
 	EXPECT_EQ(-EDQUOT, request(self->fd, .op = IPCDEV_OP_TIMER, .value = FOREVER,
 				   .period_ns = 10 * MS));
+	/* All engines of a user count. */
+	other = create_engine(self->dev, .depth = 1);
+	EXPECT_EQ(-EDQUOT, request(other, .op = IPCDEV_OP_TIMER, .value = FOREVER,
+				   .period_ns = 10 * MS));
+	close(other);
 	/* Once is no rate. */
 	EXPECT_EQ(1, late_timer(self->fd, 9));
 	EXPECT_EQ(1, cancel(self->fd, 0, 0));
@@ -626,6 +632,94 @@ TEST_F(engine, timer_rate)
 	EXPECT_EQ(0, set_parameter("timer_period_min", 5 * MS));
 	EXPECT_EQ(-EINVAL, request(self->fd, .op = IPCDEV_OP_TIMER, .period_ns = 4 * MS));
 	EXPECT_EQ(0, set_parameter("timer_period_min", period));
+}
+
+#define TRACING		"/sys/kernel/tracing"
+#define INSTANCE	TRACING "/instances/ipcdev_engine"
+
+/* Whether the timer of a request that this user makes is started in that way. */
+static bool timer_of(uid_t uid, int fd, const char *mode)
+{
+	bool found = false;
+	char line[512];
+	long submitted;
+	FILE *f;
+
+	close(open(INSTANCE "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
+	if (seteuid(uid))
+		return false;
+	submitted = late_timer(fd, 1);
+	if (seteuid(0) || submitted != 1)
+		return false;
+	f = fopen(INSTANCE "/trace", "r");
+	while (f && fgets(line, sizeof(line), f))
+		found |= strstr(line, "function=soft_timer") && strstr(line, mode);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Only who might hold the processor anyway has its work done in hard interrupts. */
+TEST_F(engine, timers_expire_as_their_users_may)
+{
+	if (variant->uid)
+		SKIP(return, "tracing is root's");
+	mkdir(INSTANCE, 0700);
+	if (write_file(INSTANCE "/events/timer/hrtimer_start/enable", "1")) {
+		rmdir(INSTANCE);
+		SKIP(return, "no tracing here");
+	}
+	EXPECT_TRUE(timer_of(0, self->fd, "HARD"));
+	EXPECT_FALSE(timer_of(0, self->fd, "SOFT"));
+	EXPECT_TRUE(timer_of(ALICE, self->fd, "SOFT"));
+	EXPECT_FALSE(timer_of(ALICE, self->fd, "HARD"));
+	become_scheduled(SCHED_FIFO, 1);
+	EXPECT_TRUE(timer_of(ALICE, self->fd, "HARD"));
+	become_scheduled(SCHED_OTHER, 0);
+	write_file(INSTANCE "/events/enable", "0");
+	rmdir(INSTANCE);
+}
+
+/* Times are those of the caller, and of the engine's creator. */
+TEST_F(engine, timers_in_a_time_namespace)
+{
+	const __u64 offset = 1000000000000000;
+	struct ipcdev_completion c;
+	__u64 before, due;
+	struct reaper r;
+	pid_t pid;
+	int fd;
+
+	if (variant->uid)
+		SKIP(return, "namespaces are root's");
+	if (!exists("/proc/self/ns/time"))
+		SKIP(return, "no time namespaces");
+	ASSERT_EQ(0, unshare(CLONE_NEWTIME));
+	ASSERT_EQ(0, write_file("/proc/self/timens_offsets", "monotonic 1000000 0"));
+	before = now(CLOCK_MONOTONIC);
+	pid = child();
+	if (!pid) {
+		due = now(CLOCK_MONOTONIC) + 2 * MS;
+		if (due < before + offset)
+			_exit(1);
+		fd = create_engine(self->dev, .depth = 2);
+		if (become_reaper(&r, fd))
+			_exit(2);
+		request(fd, .op = IPCDEV_OP_TIMER, .value = due,
+			.flags = IPCDEV_REQUEST_ABSOLUTE);
+		if (await(&r, &c))
+			_exit(2);
+		if (c.time_ns < due || c.time_ns > now(CLOCK_MONOTONIC))
+			_exit(3);
+		due = now(CLOCK_MONOTONIC) + 2 * MS;
+		_exit(request(self->fd, .op = IPCDEV_OP_TIMER, .value = due,
+			      .user_data = due, .flags = IPCDEV_REQUEST_ABSOLUTE) != 1);
+	}
+	EXPECT_EQ(0, reap(pid));
+	/* By the child's clock it was due, by that of the engine it is told. */
+	ASSERT_EQ(0, await(&self->r, &c));
+	EXPECT_LE(c.user_data - offset, c.time_ns);
+	EXPECT_GE(now(CLOCK_MONOTONIC), c.time_ns);
 }
 
 static int compare(const void *a, const void *b)
