@@ -345,15 +345,19 @@ static void wake_submitters(struct ipcdev_engine *engine)
 static int admit(struct ipcdev_engine *engine)
 {
 	struct ipcdev_ring *ring = &engine->ring;
+	bool gone = READ_ONCE(ring->consumer.words->state) & IPCDEV_RING_GONE;
 	u32 used = unread(engine), index;
 
 	lockdep_assert_held(&ring->lock);
-	if (READ_ONCE(ring->consumer.words->state) & IPCDEV_RING_GONE)
+	/* What there is room for, a successor will find. */
+	if (gone && !(ring->flags & IPCDEV_RING_TAKEOVER))
 		return -EPIPE;
 	if (used > ring->size || used % RECORD_SIZE)
 		return -EBADMSG;
 	if (engine->inflight + used / RECORD_SIZE < engine->depth)
 		return 0;
+	if (gone)
+		return -EPIPE;
 	/*
 	 * Not only for those who sleep. A poller may have asked long ago, and waits for
 	 * an edge: that comes if there was no room since, which is seen here.

@@ -177,6 +177,7 @@ TEST_F(engine, ends)
 {
 	int ro = dup_handle(self->fd, RIGHT_READ, 0);
 	int wo = dup_handle(self->fd, RIGHT_WRITE, 0);
+	struct ipcdev_completion c;
 	struct reaper r;
 	int fd;
 
@@ -210,17 +211,21 @@ TEST_F(engine, ends)
 	ASSERT_EQ(0, become_reaper(&r, fd));
 	EXPECT_EQ(1, nop(fd, 7));
 	end_reaper(&r);
-	EXPECT_EQ(-EPIPE, nop(fd, 8));
+	/* A successor has what there was room for. */
+	EXPECT_EQ(1, nop(fd, 8));
+	EXPECT_EQ(-EPIPE, nop(fd, 9));
 	EXPECT_EQ(-EBUSY, take_end(fd, RIGHT_WRITE, 0));
 	ASSERT_EQ(0, become_reaper(&r, fd));
-	EXPECT_EQ(1, nop(fd, 9));
+	EXPECT_EQ(-EAGAIN, try_nop(fd, 9));
 	EXPECT_EQ(0, drain(fd, 0, 0));
-	struct ipcdev_completion c;
-
 	EXPECT_EQ(0, reap_one(&r, &c));
 	EXPECT_EQ(7, c.user_data);
+	EXPECT_EQ(1, nop(fd, 10));
+	EXPECT_EQ(0, drain(fd, 0, 0));
 	EXPECT_EQ(0, reap_one(&r, &c));
-	EXPECT_EQ(9, c.user_data);
+	EXPECT_EQ(8, c.user_data);
+	EXPECT_EQ(0, reap_one(&r, &c));
+	EXPECT_EQ(10, c.user_data);
 	end_reaper(&r);
 	close(fd);
 }

@@ -882,8 +882,8 @@ struct ipcdev_engine_request {
  * &IPCDEV_IOC_SUBMIT, on an engine's handle with IPCDEV_RIGHT_WRITE; returns how many
  * were submitted, in their order, and an error only if none was. Sleeps while the
  * engine is full, which only ends when its consumer reaps (EAGAIN if it must not);
- * EPIPE if that has left for good, EBADMSG if what it says it has reaped cannot be
- * true, ENODEV once the back end's device is gone.
+ * EPIPE if that has left, unless there is room and another may take over; EBADMSG if what
+ * it says it has reaped cannot be true, ENODEV once the back end's device is gone.
  */
 struct ipcdev_submit {
 	__u32 flags;
