@@ -952,7 +952,7 @@ static void backend_put(struct ipcdev_backend *be, struct ipcdev_engine *engine)
 	mutex_lock(&backends_mutex);
 	if (engine)
 		list_del_init(&engine->peer);
-	be->opened--;
+	WRITE_ONCE(be->opened, be->opened - 1);
 	mutex_unlock(&backends_mutex);
 	/* Not one of its own: it may be gone. */
 	wake_up(&backends_idle);
@@ -1063,17 +1063,6 @@ static struct ipcdev_engine *next_engine(struct ipcdev_backend *be)
 	return found;
 }
 
-/* Nobody is in a back end, nor will be. */
-static bool unused(struct ipcdev_backend *be)
-{
-	bool ret;
-
-	mutex_lock(&backends_mutex);
-	ret = !be->opened;
-	mutex_unlock(&backends_mutex);
-	return ret;
-}
-
 /**
  * ipcdev_backend_unregister - a back end goes
  * @be: registered
@@ -1096,7 +1085,10 @@ void ipcdev_backend_unregister(struct ipcdev_backend *be)
 		leave(engine);
 		ipcdev_object_put(&engine->ring.obj);
 	}
-	wait_event(backends_idle, unused(be));
+	wait_event(backends_idle, !READ_ONCE(be->opened));
+	/* Whoever was the last may not have left it yet. */
+	mutex_lock(&backends_mutex);
+	mutex_unlock(&backends_mutex);
 }
 EXPORT_SYMBOL_GPL(ipcdev_backend_unregister);
 
