@@ -968,12 +968,13 @@ static int backend_open(struct ipcdev_backend *be, struct ipcdev_engine *engine)
 	mutex_unlock(&backends_mutex);
 
 	mutex_lock(&engine->mutex);
+	WRITE_ONCE(engine->backend, be);
 	if (READ_ONCE(be->gone))
 		ret = -ENODEV;
 	else if (be->ops->open)
 		ret = be->ops->open(engine);
-	if (!ret)
-		WRITE_ONCE(engine->backend, be);
+	if (ret)
+		WRITE_ONCE(engine->backend, NULL);
 	mutex_unlock(&engine->mutex);
 	return ret;
 }

@@ -2,7 +2,7 @@
 /*
  * Engines, and what carries out their requests.
  *
- * The upper half of this file is what a back end needs; the lower half is for
+ * A back end needs what is here, but for what is said to be the core's: that is for
  * engine.c alone.
  */
 #ifndef IPCDEV_ENGINE_H
@@ -20,8 +20,9 @@ struct ipcdev_job;
 
 /**
  * struct ipcdev_backend_ops - what a back end can do
- * @open: an engine is made: get ready for it. It may set @engine's private. Returns
- *	0 or an errno, which is what the creation fails with. Or NULL
+ * @open: an engine is made: get ready for it. The caller is who makes it. It may set
+ *	@engine's private. Returns 0 or an errno, which is what the creation fails
+ *	with. Or NULL
  * @close: the engine is done with this back end: undo @open. Comes after @quiesce.
  *	Or NULL
  * @submit: take a job, which is in flight from now on and may be completed before
@@ -179,6 +180,91 @@ static inline void *ipcdev_job_private(struct ipcdev_job *job)
 	return job + 1;
 }
 
+/**
+ * struct ipcdev_engine - a ring that the kernel fills with completions, and requests
+ * @ring: the ring, first of all an object; its lock protects all below that the mutex
+ *	does not. The kernel is the one writer, until the back end is gone
+ * @private: the back end's
+ * @backend: what carries out the requests; NULL once it is gone. Changes under @mutex,
+ *	and is there whenever the back end is called
+ * @depth: requests in flight and completions that nobody has reaped, at most
+ * @feed: what the kernel produces there; this and the rest is the core's
+ * @timing: how long its consumer takes
+ * @mutex: one at a time calls on the back end
+ * @peer: in the list of the back end's engines
+ * @name: the back end's
+ * @operations: the back end's
+ * @length_max: the back end's
+ * @pin: the back end's
+ * @job_size: bytes of a job with what is the back end's
+ * @jobs: @depth of them
+ * @free: those that are free
+ * @inflight: how many are submitted or being submitted, and not completed
+ * @time_offset: what the creator's time namespace adds to CLOCK_MONOTONIC
+ * @tell_lock: one at a time signals eventfds
+ * @news: jobs with an eventfd that is to be signalled
+ * @telling: those of them that are next; under @tell_lock
+ * @waste: jobs with something that must be released in task context
+ * @release_mutex: one at a time releases
+ * @release: does so
+ * @room_wq: those who wait for room
+ * @drain_wq: those who wait until nothing is in flight
+ * @submitted: requests
+ * @completed: of these, completed
+ * @failed: of these, with an errno
+ * @cancelled: of these, with -ECANCELED
+ * @records: completions posted
+ * @missed: periods of timers without a record of their own
+ * @latency: submission to completion; the rest is the ring's
+ */
+struct ipcdev_engine {
+	struct ipcdev_ring ring;
+	void *private;
+	struct ipcdev_backend *backend;
+	u32 depth;
+
+	struct ipcdev_feed feed;
+	struct ipcdev_timing timing;
+	struct mutex mutex; /* calls on the back end */
+	struct list_head peer;
+	char name[IPCDEV_BACKEND_NAME_MAX];
+	u32 operations;
+	u64 length_max;
+	bool pin;
+	size_t job_size;
+	void *jobs;
+	struct ipcdev_job *free;
+	u32 inflight;
+	u64 time_offset;
+	spinlock_t tell_lock; /* the events of eventfds */
+	struct llist_head news;
+	struct llist_node *telling;
+	struct llist_head waste;
+	struct mutex release_mutex; /* one releases at a time */
+	struct work_struct release;
+	wait_queue_head_t room_wq;
+	wait_queue_head_t drain_wq;
+	u64 submitted;
+	u64 completed;
+	u64 failed;
+	u64 cancelled;
+	u64 records;
+	u64 missed;
+	u64 latency[IPCDEV_HISTOGRAM];
+};
+
+/**
+ * ipcdev_engine_job - one of an engine's jobs
+ * @engine: the engine
+ * @i: which, less than its depth
+ *
+ * Return: the job, in whatever state: quiesce() goes through all of them.
+ */
+static inline struct ipcdev_job *ipcdev_engine_job(struct ipcdev_engine *engine, u32 i)
+{
+	return engine->jobs + i * engine->job_size;
+}
+
 /*
  * engine.c: exported to modules with a GPL licence. Their kernel-doc is there; in short:
  *
@@ -207,91 +293,11 @@ void ipcdev_slice_write(const struct ipcdev_slice_ref *slice, u64 at, const void
 			size_t len);
 
 /**
- * struct ipcdev_engine - a ring that the kernel fills with completions, and requests
- * @ring: the ring, first of all an object; its lock protects all below that the mutex
- *	does not. The kernel is the one writer, until the back end is gone
- * @private: the back end's
- * @feed: what the kernel produces there
- * @timing: how long its consumer takes
- * @backend: what carries out the requests; NULL once it is gone. Changes under @mutex
- * @mutex: one at a time calls on the back end
- * @peer: in the list of the back end's engines
- * @name: the back end's
- * @operations: the back end's
- * @length_max: the back end's
- * @pin: the back end's
- * @depth: requests in flight and completions that nobody has reaped, at most
- * @job_size: bytes of a job with what is the back end's
- * @jobs: @depth of them
- * @free: those that are free
- * @inflight: how many are submitted or being submitted, and not completed
- * @time_offset: what the creator's time namespace adds to CLOCK_MONOTONIC
- * @tell_lock: one at a time signals eventfds
- * @news: jobs with an eventfd that is to be signalled
- * @telling: those of them that are next; under @tell_lock
- * @waste: jobs with something that must be released in task context
- * @release_mutex: one at a time releases
- * @release: does so
- * @room_wq: those who wait for room
- * @drain_wq: those who wait until nothing is in flight
- * @submitted: requests
- * @completed: of these, completed
- * @failed: of these, with an errno
- * @cancelled: of these, with -ECANCELED
- * @records: completions posted
- * @missed: periods of timers without a record of their own
- * @latency: submission to completion; the rest is the ring's
- */
-struct ipcdev_engine {
-	struct ipcdev_ring ring;
-	void *private;
-	struct ipcdev_feed feed;
-	struct ipcdev_timing timing;
-	struct ipcdev_backend *backend;
-	struct mutex mutex; /* calls on the back end */
-	struct list_head peer;
-	char name[IPCDEV_BACKEND_NAME_MAX];
-	u32 operations;
-	u64 length_max;
-	bool pin;
-	u32 depth;
-	size_t job_size;
-	void *jobs;
-	struct ipcdev_job *free;
-	u32 inflight;
-	u64 time_offset;
-	spinlock_t tell_lock; /* the events of eventfds */
-	struct llist_head news;
-	struct llist_node *telling;
-	struct llist_head waste;
-	struct mutex release_mutex; /* one releases at a time */
-	struct work_struct release;
-	wait_queue_head_t room_wq;
-	wait_queue_head_t drain_wq;
-	u64 submitted;
-	u64 completed;
-	u64 failed;
-	u64 cancelled;
-	u64 records;
-	u64 missed;
-	u64 latency[IPCDEV_HISTOGRAM];
-};
-
-/**
- * ipcdev_engine_job - one of an engine's jobs
- * @engine: the engine
- * @i: which, less than its depth
- */
-static inline struct ipcdev_job *ipcdev_engine_job(struct ipcdev_engine *engine, u32 i)
-{
-	return engine->jobs + i * engine->job_size;
-}
-
-/**
  * ipcdev_job_active - whether a job is with the back end
  * @job: the job
  *
- * Under the engine's mutex it may stop being that, and no other one begins to be.
+ * Under the engine's mutex it may stop being that, and no other one begins to be. The
+ * core's: a back end knows what it has.
  */
 static inline bool ipcdev_job_active(const struct ipcdev_job *job)
 {
