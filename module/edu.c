@@ -79,9 +79,20 @@
 #define EDU_BOUNCE_IN		EDU_STEP
 #define EDU_BOUNCE_SIZE		(2 * EDU_STEP)
 
+static int set_timeout(const char *text, const struct kernel_param *param)
+{
+	return param_set_uint_minmax(text, param, 1, 60000);
+}
+
+static const struct kernel_param_ops timeout_ops = {
+	.set = set_timeout,
+	.get = param_get_uint,
+};
+
 static unsigned int edu_timeout_ms = 3000;
-module_param(edu_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(edu_timeout_ms, "milliseconds that an edu device may take for a step (3000)");
+module_param_cb(edu_timeout_ms, &timeout_ops, &edu_timeout_ms, 0644);
+__MODULE_PARM_TYPE(edu_timeout_ms, "uint");
+MODULE_PARM_DESC(edu_timeout_ms, "milliseconds that an edu device may take for a step, 1 to 60000 (3000)");
 
 /**
  * enum edu_work - what a device does
@@ -494,13 +505,19 @@ static const struct ipcdev_backend_ops edu_ops = {
 
 /* The device comes and goes. */
 
+/* Whether there is something to wait for: one that is gone may read as ones. */
+static bool edu_works(struct edu *edu)
+{
+	return edu_busy(edu) && edu_answers(edu);
+}
+
 /* Wait until it is idle: it may have been left at work. */
 static int edu_settle(struct edu *edu)
 {
 	u64 us = (u64)READ_ONCE(edu_timeout_ms) * USEC_PER_MSEC;
-	bool busy;
+	bool works;
 
-	return read_poll_timeout(edu_busy, busy, !busy, 5000, us, false, edu);
+	return read_poll_timeout(edu_works, works, !works, 5000, us, false, edu);
 }
 
 static int edu_check(struct edu *edu)

@@ -1018,6 +1018,32 @@ FIXTURE_TEARDOWN(gone)
 	close_engine(&self->e);
 	close_engine(&self->other);
 	set_parameter("edu_timeout_ms", self->timeout);
+TEST_F(mute, patience_is_bounded)
+{
+	EXPECT_EQ(-EINVAL, set_parameter("edu_timeout_ms", 0));
+	EXPECT_EQ(-EINVAL, set_parameter("edu_timeout_ms", 60001));
+	EXPECT_EQ(-EINVAL, write_file(PARAMETERS "edu_timeout_ms", "-1"));
+	EXPECT_EQ(600, parameter("edu_timeout_ms"));
+	EXPECT_EQ(0, set_parameter("edu_timeout_ms", 1));
+	EXPECT_EQ(0, set_parameter("edu_timeout_ms", 60000));
+}
+
+/* However patient it is with one that answers. */
+TEST_F(mute, driver_does_not_wait_for_it)
+{
+	__u64 start;
+
+	ASSERT_EQ(0, set_parameter("edu_timeout_ms", 60000));
+	ASSERT_EQ(1, copy(&self->e, 1, 0, 0, STEP));
+	ASSERT_LT(0, mute(self->address));
+	start = now(CLOCK_MONOTONIC);
+	ASSERT_EQ(0, unbind_from(self->address));
+	EXPECT_LT(now(CLOCK_MONOTONIC) - start, 30000000000ULL);
+	EXPECT_EQ(-ENODEV, reap_request(&self->e, 1));
+	ASSERT_EQ(0, bind_to(self->address));
+	self->command = config_word(self->address, COMMAND);
+}
+
 }
 
 /* Copies that are under way and waiting, in two engines. */
