@@ -7,7 +7,7 @@
  * does one thing at a time, so that all engines of a device share one line of jobs, in
  * order of arrival.
  *
- * The device only ever reaches the bounce page, which is as old as the binding of the
+ * The device only ever reaches the bounce pages, which are as old as the binding of the
  * driver. What lies in slices is copied to and from there by the processor, a step of at
  * most 2 KiB in each interrupt. A job that is given up, because it was cancelled, its
  * engine was closed or the device did not answer in time, is therefore over at once: the
@@ -17,6 +17,11 @@
  * An interrupt counts only if the device says that it raised it, and that it is done:
  * all that it may have had to say before was acknowledged when the job was started. A
  * device that has vanished reads as zeroes or as ones, and says neither.
+ *
+ * One that could reach neither memory nor the processor for a while believes that it has
+ * moved what it has not: then what lies in its buffer, or in the bounce pages, is what
+ * somebody else had there. So each step has a tag of its own behind its bytes, which must
+ * have made the whole way.
  */
 #include <linux/dma-mapping.h>
 #include <linux/hrtimer.h>
@@ -64,6 +69,7 @@
 
 /* QEMU 7.2 exits when asked to move all of the buffer's 4 KiB at once. */
 #define EDU_STEP		2048U
+#define EDU_TAG			sizeof(u64)
 
 /* From here on factorials are 0 modulo 2^32; the device would multiply all the same. */
 #define EDU_FACTORIAL_MAX	34
@@ -74,10 +80,10 @@
 /* Jobs that are failed at once, with interrupts disabled. */
 #define EDU_FAIL_MAX		64
 
-/* The bounce page: what goes to the device, and what comes from it. */
+/* The bounce pages: what goes to the device, and what comes from it. */
 #define EDU_BOUNCE_OUT		0
-#define EDU_BOUNCE_IN		EDU_STEP
-#define EDU_BOUNCE_SIZE		(2 * EDU_STEP)
+#define EDU_BOUNCE_IN		(EDU_STEP + EDU_TAG)
+#define EDU_BOUNCE_SIZE		(2 * (EDU_STEP + EDU_TAG))
 
 static int set_timeout(const char *text, const struct kernel_param *param)
 {
@@ -139,6 +145,8 @@ struct edu_job {
  * @line: jobs that wait, in order of arrival
  * @job: for whom the device works, or NULL: it was given up, or none is left
  * @work: what the device does
+ * @loaded: bytes that its buffer holds, for @job
+ * @tag: what lies behind them
  * @watchdog: runs while the device works, or while jobs wait for one that is lost
  * @deadline: when the device will have taken too long
  * @gone: the device has left the bus
@@ -155,6 +163,8 @@ struct edu {
 	struct list_head line;
 	struct ipcdev_job *job;
 	enum edu_work work;
+	u32 loaded;
+	u64 tag;
 	struct hrtimer watchdog;
 	ktime_t deadline;
 	bool gone;
@@ -210,29 +220,50 @@ static u32 edu_step(struct ipcdev_job *job)
 	return min_t(u64, job->dst.length - ej->done, EDU_STEP);
 }
 
+/*
+ * Move what is loaded, with its tag. A device that has not understood from where to where
+ * is not told to: it would reach for memory of others. The watchdog comes then.
+ */
+static void edu_move(struct edu *edu, enum edu_work work, u32 from, u32 to, u32 direction)
+{
+	u32 len = edu->loaded + EDU_TAG, command = 0;
+
+	edu_write(edu, EDU_DMA_FROM, from);
+	edu_write(edu, EDU_DMA_TO, to);
+	edu_write(edu, EDU_DMA_COUNT, len);
+	if (edu_read(edu, EDU_DMA_FROM) == from && edu_read(edu, EDU_DMA_TO) == to &&
+	    edu_read(edu, EDU_DMA_COUNT) == len)
+		command = EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction;
+	edu_begin(edu, work, EDU_DMA_COMMAND, command);
+}
+
 static void edu_load(struct edu *edu)
 {
 	struct ipcdev_job *job = edu->job;
 	struct edu_job *ej = ipcdev_job_private(job);
-	u32 len = edu_step(job);
+	void *out = edu->bounce + EDU_BOUNCE_OUT;
 
+	edu->loaded = edu_step(job);
+	edu->tag++;
 	if (job->op == IPCDEV_OP_FILL)
-		memset(edu->bounce + EDU_BOUNCE_OUT, job->value, len);
+		memset(out, job->value, edu->loaded);
 	else
-		ipcdev_slice_read(&job->src, ej->done, edu->bounce + EDU_BOUNCE_OUT, len);
-	edu_write(edu, EDU_DMA_FROM, edu->bounce_addr + EDU_BOUNCE_OUT);
-	edu_write(edu, EDU_DMA_TO, EDU_BUFFER);
-	edu_write(edu, EDU_DMA_COUNT, len);
-	edu_begin(edu, EDU_LOAD, EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT);
+		ipcdev_slice_read(&job->src, ej->done, out, edu->loaded);
+	memcpy(out + edu->loaded, &edu->tag, EDU_TAG);
+	edu_move(edu, EDU_LOAD, edu->bounce_addr + EDU_BOUNCE_OUT, EDU_BUFFER, 0);
 }
 
 static void edu_store(struct edu *edu)
 {
-	edu_write(edu, EDU_DMA_FROM, EDU_BUFFER);
-	edu_write(edu, EDU_DMA_TO, edu->bounce_addr + EDU_BOUNCE_IN);
-	edu_write(edu, EDU_DMA_COUNT, edu_step(edu->job));
-	edu_begin(edu, EDU_STORE, EDU_DMA_COMMAND,
-		  EDU_DMA_RUN | EDU_DMA_TO_MEMORY | EDU_DMA_INTERRUPT);
+	memset(edu->bounce + EDU_BOUNCE_IN + edu->loaded, 0, EDU_TAG);
+	edu_move(edu, EDU_STORE, EDU_BUFFER, edu->bounce_addr + EDU_BOUNCE_IN,
+		 EDU_DMA_TO_MEMORY);
+}
+
+/* Whether what was loaded last has come back. */
+static bool edu_stored(struct edu *edu)
+{
+	return !memcmp(edu->bounce + EDU_BOUNCE_IN + edu->loaded, &edu->tag, EDU_TAG);
 }
 
 /* The device is idle: give it the first step of a job. */
@@ -326,8 +357,11 @@ static void edu_next(struct edu *edu)
 	}
 }
 
-/* The device has done a part of a copy: see to the rest of it. True if none is left. */
-static bool edu_advance(struct edu *edu)
+/*
+ * The device has done a part of a copy: see to the rest of it. Returns 0 as long as there
+ * is one, and then the result.
+ */
+static s64 edu_advance(struct edu *edu)
 {
 	struct ipcdev_job *job = edu->job;
 	struct edu_job *ej = ipcdev_job_private(job);
@@ -335,24 +369,26 @@ static bool edu_advance(struct edu *edu)
 
 	if (edu->work == EDU_LOAD) {
 		edu_store(edu);
-		return false;
+		return 0;
 	}
+	if (!edu_stored(edu))
+		return -EIO;
 	ipcdev_slice_write(&job->dst, ej->done, edu->bounce + EDU_BOUNCE_IN, len);
 	ej->done += len;
 	if (ej->done == job->dst.length)
-		return true;
+		return ej->done;
 	/* What fills has been in the device since the first step. */
 	if (job->op == IPCDEV_OP_FILL)
 		edu_store(edu);
 	else
 		edu_load(edu);
-	return false;
+	return 0;
 }
 
 /* The device has done what it was told to do. */
 static void edu_done(struct edu *edu)
 {
-	u32 result;
+	s64 result;
 
 	if (edu->job) {
 		switch (edu->work) {
@@ -367,9 +403,10 @@ static void edu_done(struct edu *edu)
 			edu_end(edu, result);
 			break;
 		default:
-			if (!edu_advance(edu))
+			result = edu_advance(edu);
+			if (!result)
 				return;
-			edu_end(edu, edu->job->dst.length);
+			edu_end(edu, result);
 		}
 	}
 	edu_next(edu);
