@@ -222,6 +222,24 @@ struct ipcdev_account *ipcdev_account_get(void)
 	}
 }
 
+/**
+ * ipcdev_account_owner - who answers for the caller in the end
+ *
+ * Where users take turns, making namespaces, and users there, makes no more turns.
+ *
+ * Return: the caller's user, or the owner of the namespace that it lives in and that the
+ * initial one is the parent of.
+ */
+kuid_t ipcdev_account_owner(void)
+{
+	struct user_namespace *ns = current_user_ns();
+	kuid_t uid = current_euid();
+
+	for (; ns->parent; ns = ns->parent)
+		uid = ns->owner;
+	return uid;
+}
+
 void ipcdev_account_put(struct ipcdev_account *account)
 {
 	if (!account || !refcount_dec_and_test(&account->ref))

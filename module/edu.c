@@ -4,8 +4,9 @@
  *
  * The back end for QEMU's "edu", a PCI device that raises an interrupt when it is told
  * to, computes factorials, and moves data between memory and a buffer of its own. It
- * does one thing at a time, so that all engines of a device share one line of jobs, in
- * order of arrival.
+ * does one thing at a time, so that its users take turns: each has a line of jobs, for all
+ * of its engines and in order of arrival, and the device does one step of the first job in
+ * a line before it sees to the next line.
  *
  * The device only ever reaches the bounce pages, which are as old as the binding of the
  * driver. What lies in slices is copied to and from there by the processor, a step of at
@@ -29,6 +30,7 @@
 #include <linux/io.h>
 #include <linux/iopoll.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -74,8 +76,13 @@
 /* From here on factorials are 0 modulo 2^32; the device would multiply all the same. */
 #define EDU_FACTORIAL_MAX	34
 
-/* A copy takes 0.2 s for each step: others want the device, too. */
+/*
+ * What a user may have waiting for a device, whose pages stay where they are meanwhile: 34
+ * MiB. A copy takes 0.2 s for each step.
+ */
 #define EDU_LENGTH_MAX		65536
+#define EDU_DEPTH_MAX		16
+#define EDU_ENGINES_MAX		16
 
 /* Jobs that are failed at once, with interrupts disabled. */
 #define EDU_FAIL_MAX		64
@@ -119,14 +126,32 @@ enum edu_work {
 };
 
 /**
+ * struct edu_line - the jobs of a user that wait for a device
+ * @node: in the device's list of all lines; this and @engines under its mutex
+ * @engines: how many the user has made for the device
+ * @owner: the user
+ * @turn: in the device's list of those with jobs; this and @jobs under its lock
+ * @jobs: in order of arrival
+ */
+struct edu_line {
+	struct list_head node;
+	unsigned int engines;
+	kuid_t owner;
+	struct list_head turn;
+	struct list_head jobs;
+};
+
+/**
  * struct edu_job - what we know of a job; all protected by the device's lock
  * @job: the job
- * @node: in the device's line
+ * @line: whose
+ * @node: there
  * @waiting: it is there
  * @done: bytes that have reached their destination
  */
 struct edu_job {
 	struct ipcdev_job *job;
+	struct edu_line *line;
 	struct list_head node;
 	bool waiting;
 	u64 done;
@@ -140,9 +165,11 @@ struct edu_job {
  * @bounce: EDU_BOUNCE_SIZE bytes that it can reach
  * @bounce_addr: where it sees them
  * @irq: its interrupt
+ * @mutex: protects @lines
+ * @lines: those of all users that have an engine
  * @lock: protects the rest, and the registers. Raw, since the handler takes it in hard
  *	interrupt context on every kernel; jobs are completed under it
- * @line: jobs that wait, in order of arrival
+ * @turns: lines with jobs that wait; the first is the next
  * @job: for whom the device works, or NULL: it was given up, or none is left
  * @work: what the device does
  * @loaded: bytes that its buffer holds, for @job
@@ -159,8 +186,11 @@ struct edu {
 	dma_addr_t bounce_addr;
 	int irq;
 
+	struct mutex mutex; /* lines */
+	struct list_head lines;
+
 	raw_spinlock_t lock; /* all that follows */
-	struct list_head line;
+	struct list_head turns;
 	struct ipcdev_job *job;
 	enum edu_work work;
 	u32 loaded;
@@ -266,7 +296,7 @@ static bool edu_stored(struct edu *edu)
 	return !memcmp(edu->bounce + EDU_BOUNCE_IN + edu->loaded, &edu->tag, EDU_TAG);
 }
 
-/* The device is idle: give it the first step of a job. */
+/* The device is idle: give it a job, or what is left of one. */
 static void edu_start(struct edu *edu, struct ipcdev_job *job)
 {
 	edu->job = job;
@@ -283,7 +313,28 @@ static void edu_start(struct edu *edu, struct ipcdev_job *job)
 	}
 }
 
-/* Take a job out of the line, or away from the device. */
+/* A job waits behind the others of its user. */
+static void edu_queue(struct edu *edu, struct edu_job *ej)
+{
+	lockdep_assert_held(&edu->lock);
+	list_add_tail(&ej->node, &ej->line->jobs);
+	ej->waiting = true;
+	if (list_empty(&ej->line->turn))
+		list_add_tail(&ej->line->turn, &edu->turns);
+}
+
+/* The job that the device works for waits for its user's next turn. */
+static void edu_requeue(struct edu *edu)
+{
+	struct edu_job *ej = ipcdev_job_private(edu->job);
+
+	edu->job = NULL;
+	list_add(&ej->node, &ej->line->jobs);
+	ej->waiting = true;
+	list_move_tail(&ej->line->turn, &edu->turns);
+}
+
+/* Take a job out of its line, or away from the device. */
 static void edu_detach(struct edu *edu, struct ipcdev_job *job)
 {
 	struct edu_job *ej = ipcdev_job_private(job);
@@ -291,16 +342,37 @@ static void edu_detach(struct edu *edu, struct ipcdev_job *job)
 	lockdep_assert_held(&edu->lock);
 	if (edu->job == job)
 		edu->job = NULL;
-	if (ej->waiting)
-		list_del(&ej->node);
+	if (!ej->waiting)
+		return;
 	ej->waiting = false;
+	list_del(&ej->node);
+	if (list_empty(&ej->line->jobs))
+		list_del_init(&ej->line->turn);
 }
 
+/* The job whose turn it is. */
 static struct ipcdev_job *edu_first(struct edu *edu)
 {
-	struct edu_job *ej = list_first_entry_or_null(&edu->line, struct edu_job, node);
+	struct edu_line *line = list_first_entry_or_null(&edu->turns, struct edu_line, turn);
 
-	return ej ? ej->job : NULL;
+	return line ? list_first_entry(&line->jobs, struct edu_job, node)->job : NULL;
+}
+
+/* Take that job, and those of the user's that are left have another turn. */
+static void edu_take(struct edu *edu, struct ipcdev_job *job)
+{
+	struct edu_job *ej = ipcdev_job_private(job);
+
+	edu_detach(edu, job);
+	if (!list_empty(&ej->line->turn))
+		list_move_tail(&ej->line->turn, &edu->turns);
+}
+
+/* Whether it is the turn of another user than this job's. */
+static bool edu_others_wait(struct edu *edu, struct edu_job *ej)
+{
+	return list_empty(&ej->line->turn) ? !list_empty(&edu->turns) :
+					     !list_is_singular(&edu->turns);
 }
 
 /* End the job that the device works for, if there still is one. */
@@ -315,7 +387,7 @@ static void edu_end(struct edu *edu, s64 result)
 }
 
 /*
- * The device is of no use now, and nobody need wait for it. A long line of jobs is seen to
+ * The device is of no use now, and nobody need wait for it. Long lines of jobs are seen to
  * bit by bit, each time that the watchdog comes.
  */
 static void edu_fail(struct edu *edu)
@@ -346,7 +418,7 @@ static void edu_next(struct edu *edu)
 		edu->work = EDU_IDLE;
 		hrtimer_try_to_cancel(&edu->watchdog);
 	} else if (edu_ready(edu)) {
-		edu_detach(edu, job);
+		edu_take(edu, job);
 		edu_write(edu, EDU_IRQ_ACK, ~0);
 		edu_start(edu, job);
 	} else if (pci_device_is_present(edu->pdev)) {
@@ -377,11 +449,15 @@ static s64 edu_advance(struct edu *edu)
 	ej->done += len;
 	if (ej->done == job->dst.length)
 		return ej->done;
-	/* What fills has been in the device since the first step. */
-	if (job->op == IPCDEV_OP_FILL)
+	if (edu_others_wait(edu, ej)) {
+		edu_requeue(edu);
+		edu_next(edu);
+	} else if (job->op == IPCDEV_OP_FILL) {
+		/* What fills has been in the device since the job's turn began. */
 		edu_store(edu);
-	else
+	} else {
 		edu_load(edu);
+	}
 	return 0;
 }
 
@@ -484,6 +560,56 @@ static struct edu *edu_of(struct ipcdev_engine *engine)
 	return container_of(engine->backend, struct edu, backend);
 }
 
+/* The caller's line, which may be new. */
+static struct edu_line *edu_line_get(struct edu *edu)
+{
+	kuid_t owner = ipcdev_account_owner();
+	struct edu_line *line;
+
+	lockdep_assert_held(&edu->mutex);
+	list_for_each_entry(line, &edu->lines, node) {
+		if (!uid_eq(line->owner, owner))
+			continue;
+		if (line->engines == EDU_ENGINES_MAX)
+			return ERR_PTR(-EDQUOT);
+		line->engines++;
+		return line;
+	}
+	line = kzalloc(sizeof(*line), IPCDEV_GFP);
+	if (!line)
+		return ERR_PTR(-ENOMEM);
+	line->owner = owner;
+	line->engines = 1;
+	INIT_LIST_HEAD(&line->turn);
+	INIT_LIST_HEAD(&line->jobs);
+	list_add(&line->node, &edu->lines);
+	return line;
+}
+
+static int edu_open(struct ipcdev_engine *engine)
+{
+	struct edu *edu = edu_of(engine);
+
+	mutex_lock(&edu->mutex);
+	engine->private = edu_line_get(edu);
+	mutex_unlock(&edu->mutex);
+	return PTR_ERR_OR_ZERO(engine->private);
+}
+
+/* None of the engine's jobs is in the line any more. */
+static void edu_close(struct ipcdev_engine *engine)
+{
+	struct edu_line *line = engine->private;
+	struct edu *edu = edu_of(engine);
+
+	mutex_lock(&edu->mutex);
+	if (!--line->engines) {
+		list_del(&line->node);
+		kfree(line);
+	}
+	mutex_unlock(&edu->mutex);
+}
+
 static int edu_submit(struct ipcdev_engine *engine, struct ipcdev_job *job)
 {
 	struct edu_job *ej = ipcdev_job_private(job);
@@ -492,15 +618,15 @@ static int edu_submit(struct ipcdev_engine *engine, struct ipcdev_job *job)
 	bool first;
 
 	ej->job = job;
+	ej->line = engine->private;
 	ej->done = 0;
 	raw_spin_lock_irqsave(&edu->lock, flags);
 	if (edu->gone) {
 		raw_spin_unlock_irqrestore(&edu->lock, flags);
 		return -ENODEV;
 	}
-	first = list_empty(&edu->line);
-	list_add_tail(&ej->node, &edu->line);
-	ej->waiting = true;
+	first = list_empty(&edu->turns);
+	edu_queue(edu, ej);
 	if (edu->work == EDU_IDLE || (edu->work == EDU_LOST && first))
 		edu_next(edu);
 	raw_spin_unlock_irqrestore(&edu->lock, flags);
@@ -535,6 +661,8 @@ static void edu_quiesce(struct ipcdev_engine *engine)
 }
 
 static const struct ipcdev_backend_ops edu_ops = {
+	.open = edu_open,
+	.close = edu_close,
 	.submit = edu_submit,
 	.cancel = edu_cancel,
 	.quiesce = edu_quiesce,
@@ -647,13 +775,16 @@ static struct edu *edu_alloc(struct pci_dev *pdev)
 	if (!edu)
 		return NULL;
 	edu->pdev = pdev;
+	mutex_init(&edu->mutex);
+	INIT_LIST_HEAD(&edu->lines);
 	raw_spin_lock_init(&edu->lock);
-	INIT_LIST_HEAD(&edu->line);
+	INIT_LIST_HEAD(&edu->turns);
 	hrtimer_setup(&edu->watchdog, edu_watchdog, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	snprintf(edu->backend.name, sizeof(edu->backend.name), "edu-%s", pci_name(pdev));
 	edu->backend.ops = &edu_ops;
 	edu->backend.operations = BIT(IPCDEV_OP_NOP) | BIT(IPCDEV_OP_COPY) |
 				  BIT(IPCDEV_OP_FILL) | BIT(IPCDEV_OP_FACTORIAL);
+	edu->backend.depth_max = EDU_DEPTH_MAX;
 	edu->backend.length_max = EDU_LENGTH_MAX;
 	edu->backend.job_size = sizeof(struct edu_job);
 	edu->backend.pin = true;

@@ -337,6 +337,7 @@ extern unsigned int ipcdev_timer_rate_max;
 void ipcdev_account_init(void);
 struct ipcdev_account *ipcdev_account_get(void);
 struct ipcdev_account *ipcdev_account_get_kept(struct ipcdev_account **kept);
+kuid_t ipcdev_account_owner(void);
 void ipcdev_account_put(struct ipcdev_account *account);
 int ipcdev_charge(struct ipcdev_account *account, enum ipcdev_resource what, u64 amount,
 		  u64 limit);

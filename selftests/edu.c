@@ -20,6 +20,8 @@
 
 #define STEP		2048
 #define DEVICES_MAX	8
+#define DEPTH_MAX	16
+#define ENGINES_MAX	16	/* of a user, for a device */
 
 /* Configuration space. */
 #define COMMAND		0x04
@@ -66,7 +68,7 @@ struct engine {
 
 static long open_engine(int dev, const char *backend, struct engine *e)
 {
-	struct ipcdev_create_engine c = { .depth = 16 };
+	struct ipcdev_create_engine c = { .depth = DEPTH_MAX };
 
 	snprintf(c.backend, sizeof(c.backend), "%s", backend);
 	e->fd = call(dev, IPCDEV_IOC_CREATE_ENGINE, &c);
@@ -480,6 +482,7 @@ TEST_F(edu, says_what_it_can_do)
 			  1 << IPCDEV_OP_FILL | 1 << IPCDEV_OP_FACTORIAL,
 			  infos[i].operations);
 		EXPECT_EQ(SIZE, infos[i].length_max);
+		EXPECT_EQ(DEPTH_MAX, infos[i].depth_max);
 		EXPECT_EQ(!found, infos[i].engines);
 		found++;
 	}
@@ -607,7 +610,137 @@ TEST_F(edu, keeps_what_it_copies)
 	EXPECT_TRUE(copied(self->src, self->dst, 0, 0, STEP));
 }
 
-/* Whoever comes first is served first, from whichever engine. */
+static long open_as(uid_t uid, int dev, const char *address, struct engine *e)
+{
+	long ret;
+
+	if (seteuid(uid))
+		return -EPERM;
+	ret = open_device(dev, address, e);
+	if (seteuid(0))
+		abort();
+	return ret;
+}
+
+/* Who asks for much waits for those who ask for little, and not the other way round. */
+TEST_F(edu, serves_its_users_in_turn)
+{
+	unsigned int half = SIZE / 2, i;
+	struct engine alice, bob;
+	int to = create_buffer(self->dev, .size = SIZE);
+	unsigned char *filled = map(to, SIZE, PROT_READ | PROT_WRITE);
+
+	ASSERT_EQ(0, open_as(ALICE, self->dev, self->address, &alice));
+	ASSERT_EQ(0, open_as(BOB, self->dev, self->address, &bob));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(1, submit(&alice, .op = IPCDEV_OP_FILL, .value = 0x5a,
+				    .dst = slice(to, i * half, half), .user_data = i));
+	ASSERT_EQ(1, copy(&bob, 2, 0, 0, 2 * STEP + 1));
+	for (i = 3; i < 6; i++)
+		ASSERT_EQ(1, submit(&self->e, .op = IPCDEV_OP_NOP, .user_data = i));
+	ASSERT_EQ(1, copy(&self->e, 6, 9000, 9000, STEP + 1));
+
+	for (i = 3; i < 6; i++)
+		EXPECT_EQ(0, reap_request(&self->e, i));
+	EXPECT_EQ(2 * STEP + 1, reap_request(&bob, 2));
+	EXPECT_EQ(STEP + 1, reap_request(&self->e, 6));
+	EXPECT_EQ(2, engine_stat(&alice).inflight);
+	EXPECT_EQ(0, memcmp(self->src, self->dst, 2 * STEP + 1));
+	EXPECT_EQ(0, memcmp(self->src + 9000, self->dst + 9000, STEP + 1));
+	/* Hers has gone on in between, and is all right in spite of that. */
+	EXPECT_EQ(half, reap_request(&alice, 0));
+	EXPECT_EQ(1, cancel(&alice, 1));
+	EXPECT_EQ(-ECANCELED, reap_request(&alice, 1));
+	for (i = 0; i < half; i++)
+		ASSERT_EQ(0x5a, filled[i]);
+	close_engine(&alice);
+	close_engine(&bob);
+	munmap(filled, SIZE);
+	close(to);
+}
+
+/* So many that what waits for the device does not hold much memory where it is. */
+TEST_F(edu, limits_what_a_user_may_have_waiting)
+{
+	struct ipcdev_create_engine c = { .depth = DEPTH_MAX + 1 };
+	struct engine alice[ENGINES_MAX], more;
+	unsigned int i;
+
+	snprintf(c.backend, sizeof(c.backend), "edu-%s", self->address);
+	EXPECT_EQ(-EINVAL, call(self->dev, IPCDEV_IOC_CREATE_ENGINE, &c));
+	c.depth = 0;
+	more.fd = call(self->dev, IPCDEV_IOC_CREATE_ENGINE, &c);
+	ASSERT_LE(0, more.fd);
+	EXPECT_EQ(DEPTH_MAX, engine_stat(&more).depth);
+	close(more.fd);
+
+	for (i = 0; i < ARRAY_SIZE(alice); i++)
+		ASSERT_EQ(0, open_as(ALICE, self->dev, self->address, &alice[i]));
+	EXPECT_EQ(-EDQUOT, open_as(ALICE, self->dev, self->address, &more));
+	ASSERT_EQ(0, open_as(BOB, self->dev, self->address, &more));
+	EXPECT_EQ(0, nop(&more));
+	close_engine(&more);
+	if (device_count > 1) {
+		ASSERT_EQ(0, open_as(ALICE, self->dev, devices[1], &more));
+		close_engine(&more);
+	}
+	close_engine(&alice[3]);
+	ASSERT_EQ(0, open_as(ALICE, self->dev, self->address, &alice[3]));
+	EXPECT_EQ(0, nop(&alice[3]));
+	EXPECT_EQ(-EDQUOT, open_as(ALICE, self->dev, self->address, &more));
+	for (i = 0; i < ARRAY_SIZE(alice); i++)
+		close_engine(&alice[i]);
+}
+
+/* A namespace's users are its owner in this. */
+TEST_F(edu, namespaces_make_no_more_room)
+{
+	int up[2], down[2];
+	struct engine e;
+	char path[64], c;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(up, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(down, O_CLOEXEC));
+	pid = child();
+	if (!pid) {
+		int i;
+
+		if (child_becomes(ALICE) || unshare(CLONE_NEWUSER))
+			_exit(100);
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1 ||
+		    setresuid(1, 1, 0))
+			_exit(101);
+		for (i = 0; i < ENGINES_MAX; i++) {
+			if (i == ENGINES_MAX / 2 &&
+			    (setresuid(-1, 0, -1) || setresuid(2, 2, 0)))
+				_exit(102);
+			if (open_device(self->dev, self->address, &e))
+				_exit(103);
+		}
+		if (open_device(self->dev, self->address, &e) != -EDQUOT)
+			_exit(104);
+		if (write(up[1], "x", 1) != 1 || read(down[0], &c, 1) != 1)
+			_exit(105);
+		_exit(0);
+	}
+	close(up[1]);
+	if (read(up[0], &c, 1) != 1) {
+		EXPECT_EQ(100, reap(pid));
+		SKIP(return, "no user namespaces for users");
+	}
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	ASSERT_EQ(0, write_file(path, "0 100000 10"));
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	if (read(up[0], &c, 1) != 1)
+		ASSERT_EQ(0, reap(pid));
+	EXPECT_EQ(-EDQUOT, open_as(ALICE, self->dev, self->address, &e));
+	EXPECT_EQ(0, nop(&self->e));
+	ASSERT_EQ(1, write(down[1], "x", 1));
+	EXPECT_EQ(0, reap(pid));
+}
+
+/* Whoever comes first of a user's requests is served first, from whichever engine. */
 TEST_F(edu, serves_its_engines_in_order)
 {
 	struct engine others[2];

@@ -740,7 +740,8 @@ struct ipcdev_ring_record {
  * @flags: IPCDEV_RING_TAKEOVER: its consumer's end may be taken again once left
  * @rights: IPCDEV_RIGHT_* of the handle that is returned; 0 for all
  * @depth: requests that it takes at most, from their submission until their
- *	completions have been reaped; 0 for 64
+ *	completions have been reaped; 0 for 64, or what the back end allows if that is
+ *	less
  * @reserved: zero
  * @backend: what shall carry out the requests, as &IPCDEV_IOC_ENGINES names it; or
  *	its kind, the part before the dash, if there is only one of that kind
@@ -749,7 +750,8 @@ struct ipcdev_ring_record {
  *
  * &IPCDEV_IOC_CREATE_ENGINE, on the device; returns the handle's descriptor. All
  * memory that its requests need is there and charged when the call returns. EINVAL if
- * @depth is more than the module or the back end allows.
+ * @depth is more than the module or the back end allows, EDQUOT if the user has as many
+ * engines as that allows: 16 for a device that is an "edu".
  *
  * An engine takes requests from whoever holds a handle with IPCDEV_RIGHT_WRITE, and
  * carries them out while the caller goes on. It is a ring, too, of which the kernel is
