@@ -23,7 +23,12 @@
  * moved what it has not: then what lies in its buffer, or in the bounce pages, is what
  * somebody else had there. So each step has a tag of its own behind its bytes, which must
  * have made the whole way.
+ *
+ * Before the machine sleeps, the step under way ends and no other one begins; what is left
+ * goes on afterwards. As each job begins with all that the device must know for it, there
+ * is nothing to restore but what the bus restores.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
@@ -176,6 +181,7 @@ struct edu_job {
  * @tag: what lies behind them
  * @watchdog: runs while the device works, or while jobs wait for one that is lost
  * @deadline: when the device will have taken too long
+ * @held: the machine is about to sleep: no step begins
  * @gone: the device has left the bus
  */
 struct edu {
@@ -197,6 +203,7 @@ struct edu {
 	u64 tag;
 	struct hrtimer watchdog;
 	ktime_t deadline;
+	bool held;
 	bool gone;
 };
 
@@ -305,6 +312,8 @@ static void edu_start(struct edu *edu, struct ipcdev_job *job)
 		edu_begin(edu, EDU_NOP, EDU_IRQ_RAISE, EDU_IRQ_NOP);
 		break;
 	case IPCDEV_OP_FACTORIAL:
+		/* It may have lost its power since the last one. */
+		edu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
 		edu_begin(edu, EDU_COMPUTE, EDU_FACTORIAL,
 			  min_t(u64, job->value, EDU_FACTORIAL_MAX));
 		break;
@@ -414,7 +423,7 @@ static void edu_next(struct edu *edu)
 	struct ipcdev_job *job = edu_first(edu);
 
 	lockdep_assert_held(&edu->lock);
-	if (!job) {
+	if (!job || edu->held) {
 		edu->work = EDU_IDLE;
 		hrtimer_try_to_cancel(&edu->watchdog);
 	} else if (edu_ready(edu)) {
@@ -449,7 +458,7 @@ static s64 edu_advance(struct edu *edu)
 	ej->done += len;
 	if (ej->done == job->dst.length)
 		return ej->done;
-	if (edu_others_wait(edu, ej)) {
+	if (edu->held || edu_others_wait(edu, ej)) {
 		edu_requeue(edu);
 		edu_next(edu);
 	} else if (job->op == IPCDEV_OP_FILL) {
@@ -818,7 +827,6 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_irq;
 	}
 	pci_set_master(pdev);
-	edu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
 	ret = ipcdev_backend_register(&edu->backend);
 	if (ret)
 		goto err_irq;
@@ -859,6 +867,40 @@ static void edu_remove(struct pci_dev *pdev)
 	kfree(edu);
 }
 
+/* Hold what waits, or let it go on. Returns whether the device is at something. */
+static bool edu_hold(struct edu *edu, bool held)
+{
+	unsigned long flags;
+	bool works;
+
+	raw_spin_lock_irqsave(&edu->lock, flags);
+	edu->held = held;
+	if (edu->work == EDU_IDLE || edu->work == EDU_LOST)
+		edu_next(edu);
+	works = edu->work != EDU_IDLE;
+	raw_spin_unlock_irqrestore(&edu->lock, flags);
+	return works;
+}
+
+/* The step under way ends by itself, or by the watchdog. */
+static int edu_suspend(struct device *dev)
+{
+	struct edu *edu = dev_get_drvdata(dev);
+
+	while (edu_hold(edu, true))
+		usleep_range(2000, 5000);
+	hrtimer_cancel(&edu->watchdog);
+	return 0;
+}
+
+static int edu_resume(struct device *dev)
+{
+	edu_hold(dev_get_drvdata(dev), false);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(edu_pm, edu_suspend, edu_resume);
+
 static const struct pci_device_id edu_ids[] = {
 	{ PCI_DEVICE(EDU_VENDOR_ID, EDU_DEVICE_ID) },
 	{ }
@@ -870,6 +912,7 @@ static struct pci_driver edu_driver = {
 	.id_table = edu_ids,
 	.probe = edu_probe,
 	.remove = edu_remove,
+	.driver.pm = pm_sleep_ptr(&edu_pm),
 };
 
 int __init ipcdev_edu_init(void)

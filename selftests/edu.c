@@ -17,6 +17,7 @@
 #define TRACING		"/sys/kernel/tracing"
 #define INSTANCE	TRACING "/instances/ipcdev_edu"
 #define MODULE		"/job/module.ko"
+#define ALARM		"/sys/class/rtc/rtc0/wakealarm"
 
 #define STEP		2048
 #define DEVICES_MAX	8
@@ -1471,6 +1472,131 @@ TEST_F(gone, when_the_module_is_removed)
 	EXPECT_TRUE(back(self->dev, self->address));
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->e));
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->other));
+}
+
+/*
+ * A machine that sleeps. These tests come last, and only if IPCDEV_TEST_SLEEP is 1: after
+ * a sleep QEMU 7.2 neither tells of what is plugged, nor switches off, nor sleeps for long.
+ */
+
+/*
+ * The machine sleeps, with all devices but its memory off, until its clock wakes it. An
+ * alarm that came before it is asleep would be none: that must have some seconds.
+ */
+static int machine_sleeps(void)
+{
+	int ret = write_file("/sys/power/mem_sleep", "deep");
+
+	if (!ret)
+		ret = write_file(ALARM, "0");
+	if (!ret)
+		ret = write_file(ALARM, "+%d", slow() ? 15 : 6);
+	return ret ?: write_file("/sys/power/state", "mem");
+}
+
+/* For how long it has done so since it was started. */
+static __u64 slept(void)
+{
+	return now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC);
+}
+
+static bool may_sleep(void)
+{
+	const char *value = getenv("IPCDEV_TEST_SLEEP");
+	char text[64] = "";
+
+	read_file("/sys/power/mem_sleep", text, sizeof(text));
+	return value && !strcmp(value, "1") && strstr(text, "deep") && exists(ALARM);
+}
+
+FIXTURE(asleep)
+{
+	int dev;
+	const char *address;
+	struct engine e;
+	int from;
+	int to;
+	unsigned char *src;
+	unsigned char *dst;
+	unsigned long long timeout;
+};
+
+FIXTURE_SETUP(asleep)
+{
+	self->dev = device();
+	self->address = devices[0];
+	ASSERT_EQ(0, open_device(self->dev, self->address, &self->e));
+	self->from = create_buffer(self->dev, .size = SIZE);
+	self->to = create_buffer(self->dev, .size = SIZE);
+	self->src = map(self->from, SIZE, PROT_READ | PROT_WRITE);
+	self->dst = map(self->to, SIZE, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, self->src);
+	ASSERT_NE(NULL, self->dst);
+	fill_pattern(self->src, SIZE, 1);
+	memset(self->dst, 0xff, SIZE);
+	self->timeout = parameter("edu_timeout_ms");
+}
+
+FIXTURE_TEARDOWN(asleep)
+{
+	close_engine(&self->e);
+	set_parameter("edu_timeout_ms", self->timeout);
+}
+
+/* What was at work, and what waits, goes on where it was. */
+TEST_F_TIMEOUT(asleep, goes_on_when_it_wakes, 120)
+{
+	struct engine others[DEVICES_MAX];
+	__u64 before = slept();
+	unsigned int i;
+
+	if (!may_sleep())
+		SKIP(return, "the machine shall not sleep, or cannot");
+	for (i = 1; i < device_count; i++) {
+		ASSERT_EQ(0, open_device(self->dev, devices[i], &others[i]));
+		ASSERT_EQ(1, submit(&others[i], .op = IPCDEV_OP_FILL, .value = 0x77,
+				    .dst = slice(self->to, 30000 + i * 10000, 3 * STEP)));
+	}
+	ASSERT_EQ(1, copy(&self->e, 1, 0, 0, 8 * STEP));
+	ASSERT_EQ(1, submit(&self->e, .op = IPCDEV_OP_NOP, .user_data = 2));
+	ASSERT_EQ(1, submit(&self->e, .op = IPCDEV_OP_FACTORIAL, .value = 5,
+			    .user_data = 3));
+	until(__atomic_load_n(&self->dst[STEP - 1], __ATOMIC_RELAXED) != 0xff);
+	EXPECT_EQ(3, engine_stat(&self->e).inflight);
+	ASSERT_EQ(0, machine_sleeps());
+	EXPECT_LT(before + 1000000000, slept());
+
+	EXPECT_EQ(8 * STEP, reap_request(&self->e, 1));
+	EXPECT_EQ(0, reap_request(&self->e, 2));
+	EXPECT_EQ(120, reap_request(&self->e, 3));
+	EXPECT_EQ(0, memcmp(self->src, self->dst, 8 * STEP));
+	for (i = 1; i < device_count; i++) {
+		unsigned char *p = self->dst + 30000 + i * 10000;
+
+		EXPECT_EQ(3 * STEP, reap_request(&others[i], 0));
+		EXPECT_EQ(0x77, p[0]);
+		EXPECT_EQ(0, memcmp(p, p + 1, 3 * STEP - 1));
+		EXPECT_EQ(0, nop(&others[i]));
+		EXPECT_EQ(120, factorial(&others[i], 5));
+		close_engine(&others[i]);
+	}
+}
+
+/* The machine waits for it no longer than others do. */
+TEST_F_TIMEOUT(asleep, although_a_device_does_not_answer, 120)
+{
+	int command = config_word(self->address, COMMAND);
+
+	if (!may_sleep())
+		SKIP(return, "the machine shall not sleep, or cannot");
+	ASSERT_EQ(0, set_parameter("edu_timeout_ms", 600));
+	ASSERT_EQ(1, copy(&self->e, 1, 0, 0, STEP));
+	ASSERT_LT(0, mute(self->address));
+	ASSERT_EQ(0, machine_sleeps());
+	EXPECT_EQ(-ETIMEDOUT, reap_request(&self->e, 1));
+	ASSERT_EQ(0, set_config_word(self->address, COMMAND, command));
+	EXPECT_EQ(0, nop(&self->e));
+	EXPECT_EQ(120, factorial(&self->e, 5));
 }
 
 TEST_HARNESS_MAIN
