@@ -594,6 +594,33 @@ TEST_F(edu, fills)
 	}
 }
 
+/* While the device may come back for more, neither side can be sealed. */
+TEST_F(edu, what_it_copies_cannot_be_sealed)
+{
+	int from = create_buffer(self->dev, .size = 3 * STEP);
+	int to = create_buffer(self->dev, .size = 3 * STEP);
+
+	ASSERT_EQ(1, submit(&self->e, .op = IPCDEV_OP_COPY, .user_data = 1,
+			    .src = slice(from, 0, 3 * STEP),
+			    .dst = slice(to, 0, 3 * STEP)));
+	EXPECT_EQ(-EBUSY, seal(from));
+	EXPECT_EQ(-EBUSY, seal(to));
+	EXPECT_EQ(1, engine_stat(&self->e).inflight);
+	EXPECT_EQ(3 * STEP, reap_request(&self->e, 1));
+	EXPECT_EQ(0, seal(from));
+	EXPECT_EQ(0, seal(to));
+	/* What is sealed can still be read. */
+	ASSERT_EQ(1, submit(&self->e, .op = IPCDEV_OP_COPY, .user_data = 2,
+			    .src = slice(from, 0, 3 * STEP),
+			    .dst = slice(self->to, 0, 3 * STEP)));
+	EXPECT_EQ(-EPERM, submit(&self->e, .op = IPCDEV_OP_COPY,
+				 .src = slice(self->from, 0, STEP),
+				 .dst = slice(to, 0, STEP)));
+	EXPECT_EQ(3 * STEP, reap_request(&self->e, 2));
+	close(from);
+	close(to);
+}
+
 /* The buffers go with their last descriptor and mapping, but not before the request. */
 TEST_F(edu, keeps_what_it_copies)
 {

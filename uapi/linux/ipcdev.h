@@ -839,7 +839,8 @@ struct ipcdev_engines {
  * @flags: IPCDEV_REQUEST_*
  * @user_data: 64 bits of the caller's choice
  * @src: COPY and CRC32: what is read, through a handle with IPCDEV_RIGHT_READ (EBADF);
- *	else zero
+ *	else zero. "edu" holds its pages, so that a buffer cannot be sealed until such a
+ *	request has ended either
  * @dst: COPY and FILL: what is written, through a handle with IPCDEV_RIGHT_WRITE
  *	(EBADF) of a buffer that is not sealed (EPERM, EBUSY while it is being sealed),
  *	and that cannot be sealed until the request has ended; else zero
@@ -904,7 +905,8 @@ struct ipcdev_submit {
  * @user_data: the request's
  * @result: COPY and FILL: bytes; CRC32: the checksum, that of zlib's crc32();
  *	FACTORIAL: the factorial; NOP and TIMER: 0. An errno below zero if it failed:
- *	ECANCELED, ENODEV (the device is gone), ETIMEDOUT (it does not answer), EIO
+ *	ECANCELED, ENODEV (the device is gone), ETIMEDOUT (it does not answer), EIO (it
+ *	has not moved all bytes)
  * @time_ns: CLOCK_MONOTONIC of the interrupt, as the time namespace of the engine's
  *	creator shows it
  * @op: the request's
