@@ -299,7 +299,7 @@ static inline bool ipcdev_is_watched(struct wait_queue_head *wq)
 /**
  * ipcdev_notify - tell those who watch an object that its state has changed
  * @obj: the object, its lock not held
- * @events: EPOLLIN, EPOLLOUT, EPOLLHUP (writers gone), EPOLLERR (readers gone)
+ * @events: EPOLLIN, EPOLLOUT, EPOLLHUP (writers gone), EPOLLERR (readers gone), EPOLLPRI
  *
  * Context: task context, or that of a plain irq_work; does not sleep.
  */

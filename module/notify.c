@@ -42,6 +42,10 @@ struct ipcdev_watch {
 	bool oneshot;
 };
 
+/* What holders of either right may be told, and therefore which of them are woken. */
+#define FOR_READERS	(EPOLLIN | EPOLLRDNORM | EPOLLHUP | EPOLLPRI)
+#define FOR_WRITERS	(EPOLLOUT | EPOLLWRNORM | EPOLLERR)
+
 /**
  * ipcdev_poll_peers - poll events of peers that have gone
  * @obj: the object, locked
@@ -77,9 +81,9 @@ static __poll_t poll_state(struct ipcdev_object *obj, struct ipcdev_handle *h)
 	__poll_t allowed = 0;
 
 	if (h->rights & IPCDEV_RIGHT_READ)
-		allowed |= EPOLLIN | EPOLLRDNORM | EPOLLHUP | EPOLLPRI;
+		allowed |= FOR_READERS;
 	if (h->rights & IPCDEV_RIGHT_WRITE)
-		allowed |= EPOLLOUT | EPOLLWRNORM | EPOLLERR;
+		allowed |= FOR_WRITERS;
 	return obj->ops->poll(obj, h) & allowed;
 }
 
@@ -137,8 +141,8 @@ static void wake_watchers(wait_queue_head_t *wq, __poll_t events)
  */
 void ipcdev_notify_watched(struct ipcdev_object *obj, __poll_t events)
 {
-	bool in = (events & (EPOLLIN | EPOLLHUP)) && ipcdev_is_watched(&obj->wq_in);
-	bool out = (events & (EPOLLOUT | EPOLLERR)) && ipcdev_is_watched(&obj->wq_out);
+	bool in = (events & FOR_READERS) && ipcdev_is_watched(&obj->wq_in);
+	bool out = (events & FOR_WRITERS) && ipcdev_is_watched(&obj->wq_out);
 	__poll_t key = events;
 
 	if (events & EPOLLIN)

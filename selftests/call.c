@@ -682,6 +682,33 @@ TEST_F(call, many_give_up)
 	EXPECT_EQ(0, object(self->server).calls);
 }
 
+/* Who sleeps for that is woken, whether it may only receive or also send. */
+TEST_F(call, told_in_its_sleep)
+{
+	__u32 rights[] = { RIGHT_READ, RIGHT_READ | RIGHT_WRITE };
+	int q = create_queue(self->dev, .depth = 4), i;
+
+	for (i = 0; i < 2; i++) {
+		int server = dup_handle(q, rights[i], 0);
+		struct pollfd p = { .fd = server, .events = POLLPRI };
+		pid_t pid, sleeper;
+		struct ipcdev_msg m;
+
+		ASSERT_LE(0, server);
+		pid = caller(q, server, 1);
+		ASSERT_EQ(1, receive(server, 0, &m));
+		sleeper = child();
+		if (!sleeper)
+			_exit(poll(&p, 1, -1) == 1 && p.revents == POLLPRI ? 0 : 1);
+		until(asleep_in(sleeper, SYS_poll));
+		kill(pid, SIGKILL);
+		EXPECT_EQ(1000 + SIGKILL, exit_of(pid));
+		EXPECT_EQ(0, exit_of(sleeper));
+		close(server);
+	}
+	close(q);
+}
+
 /* Of whichever server: one that does not ask keeps none of the others from knowing. */
 TEST_F(call, give_up_on_one_server_and_another)
 {
