@@ -661,7 +661,8 @@ static __poll_t ring_ready(struct ipcdev_ring *ring)
 
 	if (used)
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (used <= ring->size - record_max)
+	/* More than there is: both move faster than one can look, or one is nonsense. */
+	if (used <= ring->size - record_max || used > ring->size)
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	return mask;
 }
