@@ -970,7 +970,9 @@ int ipcdev_feed_init(struct ipcdev_feed *feed, struct ipcdev_ring *ring,
  *
  * An irq_work that runs may be queued and run on another CPU, too, and whichever ends
  * first is all that irq_work_sync() would wait for. So we count. What is left then is
- * what the kernel does with it after our function, which RCU waits for.
+ * what the kernel does with it after our function: RCU waits for that in interrupts, and
+ * irq_work_sync() for the better part of it in the thread of PREEMPT_RT, which is under
+ * RCU only in newer kernels.
  *
  * Context: may sleep.
  */
@@ -979,6 +981,7 @@ void ipcdev_feed_exit(struct ipcdev_feed *feed)
 	/* Pairs with the release in feed_work(). */
 	while (atomic_read_acquire(&feed->runs))
 		schedule_timeout_uninterruptible(1);
+	irq_work_sync(&feed->work);
 	vunmap(feed->data);
 }
 
