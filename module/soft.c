@@ -7,7 +7,8 @@
  * interrupt of an hrtimer, which comes in a softirq for those without real-time rights.
  * What takes time is done by one worker for each engine, page by page, in the order of
  * submission, and ends in that irq_work too. The workers of all engines have half of the
- * processors at most, and take turns there, request by request. They are threads of the
+ * processors at most (before Linux 6.9: of as many in each NUMA node), and take turns
+ * there, engine by engine and request by request. They are threads of the
  * kernel, which no control group of the caller's limits; who administers the machine
  * can say by the files of the workqueue "ipcdev" in sysfs where, and how nice.
  */
@@ -29,6 +30,7 @@
  * @line: jobs for the worker
  * @ended: jobs whose results are known, for the interrupt
  * @ending: an interrupt completes some of them
+ * @working: the worker has been asked for, and has not found the line empty since
  * @stopped: no more jobs are completed
  * @interrupt: completes what has ended
  * @worker: does the first of the line
@@ -39,6 +41,7 @@ struct soft {
 	struct list_head line;
 	struct list_head ended;
 	bool ending;
+	bool working;
 	bool stopped;
 	struct irq_work interrupt;
 	struct work_struct worker;
@@ -261,7 +264,7 @@ static s64 carry_out(const struct ipcdev_job *job, const struct soft_job *sj)
 	return job->op == IPCDEV_OP_CRC32 ? (u32)~crc : length;
 }
 
-static struct soft_job *next_in_line(struct soft *soft, bool *more)
+static struct soft_job *next_in_line(struct soft *soft)
 {
 	struct soft_job *sj;
 	unsigned long flags;
@@ -272,25 +275,43 @@ static struct soft_job *next_in_line(struct soft *soft, bool *more)
 		list_del(&sj->node);
 		sj->waiting = false;
 	}
-	*more = !list_empty(&soft->line);
 	raw_spin_unlock_irqrestore(&soft->lock, flags);
 	return sj;
 }
 
-/* One request, and then it is others' turn: their engines' work is in line behind ours. */
+/*
+ * Whether the worker is to be asked for: there is work, and nobody sees to it. If @done,
+ * who asks is the worker, and is about to leave.
+ */
+static bool must_work(struct soft *soft, bool done)
+{
+	unsigned long flags;
+	bool must;
+
+	raw_spin_lock_irqsave(&soft->lock, flags);
+	must = (done || !soft->working) && !list_empty(&soft->line);
+	if (done || must)
+		soft->working = must;
+	raw_spin_unlock_irqrestore(&soft->lock, flags);
+	return must;
+}
+
+/*
+ * One request, and then it is others' turn: their engines' work is in line before ours,
+ * which is put there only now. A work that is queued while it runs would take the place
+ * of another, and wait there for itself.
+ */
 static void soft_work(struct work_struct *work)
 {
 	struct soft *soft = container_of(work, struct soft, worker);
-	struct soft_job *sj;
-	bool more;
+	struct soft_job *sj = next_in_line(soft);
 
-	sj = next_in_line(soft, &more);
-	if (more)
+	if (sj) {
+		end_job(soft, sj, carry_out(to_job(sj), sj));
+		irq_work_queue(&soft->interrupt);
+	}
+	if (must_work(soft, true))
 		queue_work(workers, &soft->worker);
-	if (!sj)
-		return;
-	end_job(soft, sj, carry_out(to_job(sj), sj));
-	irq_work_queue(&soft->interrupt);
 }
 
 /* What the core calls. */
@@ -349,7 +370,7 @@ static void soft_commit(struct ipcdev_engine *engine)
 
 	if (!list_empty(&soft->ended))
 		irq_work_queue(&soft->interrupt);
-	if (!list_empty(&soft->line))
+	if (!list_empty(&soft->line) && must_work(soft, false))
 		queue_work(workers, &soft->worker);
 }
 
