@@ -37,6 +37,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 
 #include "edu.h"
@@ -178,7 +180,9 @@ struct edu_job {
  * @job: for whom the device works, or NULL: it was given up, or none is left
  * @work: what the device does
  * @loaded: bytes that its buffer holds, for @job
- * @tag: what lies behind them
+ * @steps: how many times something was loaded
+ * @key: makes tags of that, which users cannot know
+ * @tag: what lies behind the bytes
  * @watchdog: runs while the device works, or while jobs wait for one that is lost
  * @deadline: when the device will have taken too long
  * @held: the machine is about to sleep: no step begins
@@ -200,6 +204,8 @@ struct edu {
 	struct ipcdev_job *job;
 	enum edu_work work;
 	u32 loaded;
+	u64 steps;
+	siphash_key_t key;
 	u64 tag;
 	struct hrtimer watchdog;
 	ktime_t deadline;
@@ -281,7 +287,7 @@ static void edu_load(struct edu *edu)
 	void *out = edu->bounce + EDU_BOUNCE_OUT;
 
 	edu->loaded = edu_step(job);
-	edu->tag++;
+	edu->tag = siphash_1u64(++edu->steps, &edu->key);
 	if (job->op == IPCDEV_OP_FILL)
 		memset(out, job->value, edu->loaded);
 	else
@@ -292,7 +298,9 @@ static void edu_load(struct edu *edu)
 
 static void edu_store(struct edu *edu)
 {
-	memset(edu->bounce + EDU_BOUNCE_IN + edu->loaded, 0, EDU_TAG);
+	const u64 other = ~edu->tag;
+
+	memcpy(edu->bounce + EDU_BOUNCE_IN + edu->loaded, &other, EDU_TAG);
 	edu_move(edu, EDU_STORE, EDU_BUFFER, edu->bounce_addr + EDU_BOUNCE_IN,
 		 EDU_DMA_TO_MEMORY);
 }
@@ -787,6 +795,7 @@ static struct edu *edu_alloc(struct pci_dev *pdev)
 	mutex_init(&edu->mutex);
 	INIT_LIST_HEAD(&edu->lines);
 	raw_spin_lock_init(&edu->lock);
+	get_random_bytes(&edu->key, sizeof(edu->key));
 	INIT_LIST_HEAD(&edu->turns);
 	hrtimer_setup(&edu->watchdog, edu_watchdog, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	snprintf(edu->backend.name, sizeof(edu->backend.name), "edu-%s", pci_name(pdev));
