@@ -168,7 +168,7 @@ TEST_F(backend, goes_while_it_is_used)
 			continue;
 		for (;;) {
 			int fd = create_engine(self->dev, .backend = "pulse");
-			struct ipcdev_completion c;
+			struct ipcdev_completion c = { 0 };
 			struct reaper r;
 
 			if (fd == -ENODEV)

@@ -720,19 +720,20 @@ TEST(backlogs_of_all_sizes)
 		for (n = rand_r(&seed) % 6; n && expect[i] <= sent; n--) {
 			long got = next(r[i], &lost);
 
-			ASSERT_LE(expect[i], got);
-			ASSERT_EQ(expect[i] + lost, got);
-			ASSERT_LE(sent - got + 1, i ?: 8);
+			ASSERT_LT(0, got);
+			ASSERT_LE(expect[i], (__u64)got);
+			ASSERT_EQ(expect[i] + lost, (__u64)got);
+			ASSERT_LE(sent - got + 1, (__u64)(i ?: 8));
 			losses += lost;
 			expect[i] = got + 1;
 		}
-		EXPECT_GE(HISTORY, object(fd).queued);
+		EXPECT_GE((__u32)HISTORY, object(fd).queued);
 	}
 	for (int i = 0; i < KINDS; i++) {
 		while (expect[i] <= sent) {
 			long got = next(r[i], &lost);
 
-			ASSERT_EQ(expect[i] + lost, got);
+			ASSERT_EQ(expect[i] + lost, (__u64)got);
 			losses += lost;
 			expect[i] = got + 1;
 		}

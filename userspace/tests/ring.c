@@ -24,7 +24,6 @@
 #define WRITE	IPCDEV_RIGHT_WRITE
 #define HEAD	((uint32_t)sizeof(struct ipcdev_ring_record))
 
-
 static struct ipcdev_deadline *soon(void)
 {
 	static struct ipcdev_deadline deadline;
