@@ -469,16 +469,18 @@ TEST_F(engine, what_it_writes_to_cannot_be_sealed)
 {
 	int b = create_buffer(self->dev, .size = LONG_SIZE);
 	struct ipcdev_completion c;
-	int i;
+	int i, cancelled = 0;
 
 	for (i = 0; i < DEPTH; i++)
 		ASSERT_EQ(1, long_fill(self->fd, b, i));
 	EXPECT_EQ(-EBUSY, seal(b));
 	EXPECT_LE(1, cancel(self->fd, 0, ALL | ANY));
-	/* Whoever has seen all completions may. */
-	for (i = 0; i < DEPTH; i++)
+	/* Whoever has seen all completions may. The one under way may have got to its end. */
+	for (i = 0; i < DEPTH; i++) {
 		ASSERT_EQ(0, await(&self->r, &c));
-	EXPECT_EQ(-ECANCELED, c.result);
+		cancelled += c.result == -ECANCELED;
+	}
+	EXPECT_LE(1, cancelled);
 	EXPECT_EQ(0, seal(b));
 	EXPECT_EQ(-EPERM, long_fill(self->fd, b, 0));
 	/* To read it is no harm. */
