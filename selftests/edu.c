@@ -324,7 +324,7 @@ static int monitor_ask(int fd, const char *command, const char *arguments)
 		 command, arguments, id);
 	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		return -EIO;
-	while (poll(&p, 1, 20000) == 1 && read(fd, line + len, 1) == 1) {
+	while (poll(&p, 1, 100000) == 1 && read(fd, line + len, 1) == 1) {
 		if (line[len] != '\n' && len < sizeof(line) - 2) {
 			len++;
 			continue;

@@ -1303,7 +1303,7 @@ static void check_many(uint32_t flags)
 	for (int i = 0; i < MANY; i++)
 		close(many[i]);
 	while (left && passed) {
-		int count = epoll_wait(epoll, event, 64, 60000);
+		int count = epoll_wait(epoll, event, 64, 600000);
 
 		CHECK(count > 0);
 		for (int i = 0; i < count; i++) {
