@@ -324,7 +324,7 @@ static int monitor_ask(int fd, const char *command, const char *arguments)
 		 command, arguments, id);
 	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		return -EIO;
-	while (poll(&p, 1, 100000) == 1 && read(fd, line + len, 1) == 1) {
+	while (poll(&p, 1, 20000) == 1 && read(fd, line + len, 1) == 1) {
 		if (line[len] != '\n' && len < sizeof(line) - 2) {
 			len++;
 			continue;
@@ -341,14 +341,21 @@ static int monitor_ask(int fd, const char *command, const char *arguments)
 	return -ETIMEDOUT;
 }
 
-/* Opened for commands. */
+/*
+ * Opened for commands. Until somebody has made the terminal raw it may have echoed a part
+ * of what QEMU said, which QEMU would take for the beginning of our first command. A
+ * control character makes it forget that.
+ */
 static int monitor(void)
 {
 	int fd = monitor_open();
 
-	if (fd >= 0)
-		monitor_ask(fd, "qmp_capabilities", "");
-	return fd;
+	if (fd < 0)
+		return fd;
+	if (write(fd, "\x02\n", 2) == 2 && monitor_ask(fd, "qmp_capabilities", "") != -ETIMEDOUT)
+		return fd;
+	close(fd);
+	return -ETIMEDOUT;
 }
 
 #define DEVICE_ID	"\"id\":\"edu%u\""
@@ -1254,6 +1261,7 @@ FIXTURE_SETUP(gone)
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->e));
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->other));
 	self->from = create_buffer(self->dev, .size = SIZE);
+	ASSERT_NE(-ETIMEDOUT, self->monitor);
 	self->to = create_buffer(self->dev, .size = SIZE);
 	self->timeout = parameter("edu_timeout_ms");
 }
