@@ -9,20 +9,9 @@
 #define MS		1000000ULL
 #define DEPTH		16
 
-static int load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
-	long ret = sys(syscall(SYS_finit_module, fd, "", 0));
-
-	close(fd);
-	return ret;
-}
-
 /* Engines do not hold it. */
-static int unload(void)
-{
-	return sys(syscall(SYS_delete_module, "ipcdev_pulse", O_NONBLOCK));
-}
+#define load()		load_module(MODULE)
+#define unload()	unload_module("ipcdev_pulse")
 
 FIXTURE(backend)
 {

@@ -423,18 +423,21 @@ static void fill_pattern(unsigned char *p, size_t len, unsigned int seed)
 		p[i] = (i * 31 + (i >> 8) * 7 + seed) % 251;
 }
 
+static bool make_buffer(int dev, int *fd, unsigned char **p)
+{
+	*fd = create_buffer(dev, .size = SIZE);
+	*p = map(*fd, SIZE, PROT_READ | PROT_WRITE);
+	return *p;
+}
+
 FIXTURE_SETUP(edu)
 {
 	self->dev = device();
 	ASSERT_LE(0, self->dev);
 	self->address = devices[0];
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->e));
-	self->from = create_buffer(self->dev, .size = SIZE);
-	self->to = create_buffer(self->dev, .size = SIZE);
-	self->src = map(self->from, SIZE, PROT_READ | PROT_WRITE);
-	self->dst = map(self->to, SIZE, PROT_READ | PROT_WRITE);
-	ASSERT_NE(NULL, self->src);
-	ASSERT_NE(NULL, self->dst);
+	ASSERT_TRUE(make_buffer(self->dev, &self->from, &self->src));
+	ASSERT_TRUE(make_buffer(self->dev, &self->to, &self->dst));
 	fill_pattern(self->src, SIZE, 1);
 	memset(self->dst, 0xff, SIZE);
 }
@@ -1258,10 +1261,10 @@ FIXTURE_SETUP(gone)
 	self->address = self->in_slot ? self->slot.device : devices[0];
 	self->number = device_count;
 	self->monitor = monitor();
+	ASSERT_NE(-ETIMEDOUT, self->monitor);
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->e));
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->other));
 	self->from = create_buffer(self->dev, .size = SIZE);
-	ASSERT_NE(-ETIMEDOUT, self->monitor);
 	self->to = create_buffer(self->dev, .size = SIZE);
 	self->timeout = parameter("edu_timeout_ms");
 }
@@ -1467,7 +1470,7 @@ TEST_F(gone, when_the_module_is_removed)
 		SKIP(return, "no file to load the module from");
 	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
 	ASSERT_TRUE(put_to_work(&self->e, &self->other, self->from, self->to));
-	EXPECT_EQ(-EWOULDBLOCK, sys(syscall(SYS_delete_module, "ipcdev", O_NONBLOCK)));
+	EXPECT_EQ(-EWOULDBLOCK, unload_module("ipcdev"));
 
 	close_engine(&self->e);
 	close_engine(&self->other);
@@ -1490,13 +1493,13 @@ TEST_F(gone, when_the_module_is_removed)
 	}
 	EXPECT_EQ(1, read(ready[0], &c, 1));
 	umount2("/dev/ipc", 0);
-	EXPECT_EQ(-EWOULDBLOCK, sys(syscall(SYS_delete_module, "ipcdev", O_NONBLOCK)));
+	EXPECT_EQ(-EWOULDBLOCK, unload_module("ipcdev"));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, reap(pid));
 	/* Some of what a process held goes a moment after it. */
 	do {
 		usleep(10000);
-		ret = sys(syscall(SYS_delete_module, "ipcdev", O_NONBLOCK));
+		ret = unload_module("ipcdev");
 	} while (ret == -EWOULDBLOCK && tries--);
 	EXPECT_EQ(0, ret)
 		TH_LOG("others use the module");
@@ -1565,12 +1568,8 @@ FIXTURE_SETUP(asleep)
 	self->dev = device();
 	self->address = devices[0];
 	ASSERT_EQ(0, open_device(self->dev, self->address, &self->e));
-	self->from = create_buffer(self->dev, .size = SIZE);
-	self->to = create_buffer(self->dev, .size = SIZE);
-	self->src = map(self->from, SIZE, PROT_READ | PROT_WRITE);
-	self->dst = map(self->to, SIZE, PROT_READ | PROT_WRITE);
-	ASSERT_NE(NULL, self->src);
-	ASSERT_NE(NULL, self->dst);
+	ASSERT_TRUE(make_buffer(self->dev, &self->from, &self->src));
+	ASSERT_TRUE(make_buffer(self->dev, &self->to, &self->dst));
 	fill_pattern(self->src, SIZE, 1);
 	memset(self->dst, 0xff, SIZE);
 	self->timeout = parameter("edu_timeout_ms");

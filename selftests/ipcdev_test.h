@@ -416,6 +416,21 @@ static inline int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+static inline long load_module(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	long ret = sys(syscall(SYS_finit_module, fd, "", 0));
+
+	close(fd);
+	return ret;
+}
+
+/* -EWOULDBLOCK while it is in use. */
+static inline long unload_module(const char *name)
+{
+	return sys(syscall(SYS_delete_module, name, O_NONBLOCK));
+}
+
 /*
  * Whether a task sleeps in this system call. The objects count those who
  * sleep for messages or room, but not other sleepers.

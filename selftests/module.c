@@ -39,9 +39,7 @@ FIXTURE_TEARDOWN(module)
 /* Whether it cannot be unloaded, and why: that somebody new uses it. */
 static bool used(long before)
 {
-	return users() > before &&
-	       sys(syscall(SYS_delete_module, "ipcdev",
-			   O_NONBLOCK)) == -EWOULDBLOCK;
+	return users() > before && unload_module("ipcdev") == -EWOULDBLOCK;
 }
 
 TEST_F(module, stays_for_the_device)

@@ -12,19 +12,8 @@
 #define MS		1000000ULL
 #define SAMPLE		(8 + sizeof(struct ipcdev_sample))
 
-static int load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
-	long ret = sys(syscall(SYS_finit_module, fd, "", 0));
-
-	close(fd);
-	return ret;
-}
-
-static int unload(void)
-{
-	return sys(syscall(SYS_delete_module, "ipcdev_sampler", O_NONBLOCK));
-}
+#define load()		load_module(MODULE)
+#define unload()	unload_module("ipcdev_sampler")
 
 static long start(int sampler, int ring, __u64 period)
 {
