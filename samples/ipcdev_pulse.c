@@ -18,6 +18,15 @@ static DEFINE_RAW_SPINLOCK(lock); /* the line; requests are completed under it *
 static LIST_HEAD(line);
 static struct hrtimer pulse;
 
+static unsigned int period_ms = 1;
+module_param(period_ms, uint, 0644);
+MODULE_PARM_DESC(period_ms, "Milliseconds between pulses, at least 1");
+
+static ktime_t period(void)
+{
+	return ms_to_ktime(max(READ_ONCE(period_ms), 1U));
+}
+
 static void end(struct pulse_job *pj, s64 result)
 {
 	list_del_init(&pj->node);
@@ -37,7 +46,7 @@ static enum hrtimer_restart pulse_interrupt(struct hrtimer *timer)
 	if (pj)
 		end(pj, i);
 	raw_spin_unlock(&lock);
-	hrtimer_forward_now(timer, ns_to_ktime(NSEC_PER_MSEC));
+	hrtimer_forward_now(timer, period());
 	return HRTIMER_RESTART;
 }
 
@@ -94,7 +103,7 @@ static struct ipcdev_backend backend = {
 static int __init pulse_init(void)
 {
 	hrtimer_setup(&pulse, pulse_interrupt, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	hrtimer_start(&pulse, ns_to_ktime(NSEC_PER_MSEC), HRTIMER_MODE_REL_HARD);
+	hrtimer_start(&pulse, period(), HRTIMER_MODE_REL_HARD);
 	if (!ipcdev_backend_register(&backend))
 		return 0;
 	hrtimer_cancel(&pulse);
@@ -109,5 +118,5 @@ static void __exit pulse_exit(void)
 }
 module_exit(pulse_exit);
 
-MODULE_DESCRIPTION("Ends a request each millisecond: how a driver is a back end of ipcdev's");
+MODULE_DESCRIPTION("Ends a request with each pulse: how a driver is a back end of ipcdev's");
 MODULE_LICENSE("GPL");

@@ -13,6 +13,16 @@
 #define load()		load_module(MODULE)
 #define unload()	unload_module("ipcdev_pulse")
 
+/* After at most one more pulse it gives none, until it is loaded anew. */
+static bool hold_pulses(void)
+{
+	int fd = open("/sys/module/ipcdev_pulse/parameters/period_ms", O_WRONLY | O_CLOEXEC);
+	bool held = write(fd, "86400000", 8) == 8;
+
+	close(fd);
+	return held;
+}
+
 FIXTURE(backend)
 {
 	int dev;
@@ -114,6 +124,7 @@ TEST_F(backend, goes_in_mid_work)
 	unsigned int seen = 0, i;
 
 	b = create_buffer(self->dev, .size = 4096);
+	ASSERT_TRUE(hold_pulses());
 	for (i = 0; i < DEPTH; i++) {
 		EXPECT_EQ(1, request(self->fd, .op = IPCDEV_OP_FILL, .user_data = i,
 				     .dst = { .fd = b, .length = 4096 },
@@ -125,7 +136,7 @@ TEST_F(backend, goes_in_mid_work)
 	EXPECT_EQ(-ENODEV, nop(self->fd, 1));
 	EXPECT_EQ(-ENODEV, create_engine(self->dev, .backend = "pulse"));
 	EXPECT_EQ(IPCDEV_ENGINE_GONE, engine_stat(self->fd).flags);
-	/* The back end has ended some in order; all others end in none. */
+	/* The back end may have ended the first; all others end in no order. */
 	for (i = 0; i < DEPTH; i++) {
 		ASSERT_EQ(0, await(&self->r, &c));
 		ASSERT_GT(DEPTH, c.user_data);
