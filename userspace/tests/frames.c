@@ -183,7 +183,7 @@ void test_frames_lend(void)
 				 { CLOCK_BOOTTIME, 0 }), EINVAL);
 	FAILS(ipcdev_frames_wait(frames, &(struct ipcdev_deadline)
 				 { CLOCK_MONOTONIC, UINT64_MAX }), EINVAL);
-	while (back < 2000) {
+	while (back < 2000 && passed) {
 		slot = lent < 2000 ? ipcdev_frames_get(frames) : -1;
 		if (slot >= 0) {
 			memset(ipcdev_frames_at(frames, slot), slot, SIZE);
