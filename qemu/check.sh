@@ -16,9 +16,9 @@ samples=$build/module/$kernel/samples
 rm -rf "$results"
 
 # A debug kernel is several times slower than others.
-factor=1 mem=1024
+factor=1 mem=1024 slow=0
 if [ "$kernel" = debug ]; then
-	factor=4 mem=2048
+	factor=4 mem=2048 slow=1
 fi
 
 passed=0 failed=0 skipped=0 sleep=0
@@ -34,7 +34,8 @@ boot()
 		--in "$samples/ipcdev_sampler.ko:/usr/lib/ipcdev/ipcdev_sampler.ko" \
 		--in "$samples/ipcdev_pulse.ko:/usr/lib/ipcdev/ipcdev_pulse.ko" \
 		--out "$out" --console "$out/console.log" --timeout $((1800 * factor)) \
-		-- env IPCDEV_TEST_SLEEP="$sleep" ${NOPS:+"NOPS=$NOPS"} \
+		-- env IPCDEV_TEST_SLEEP="$sleep" IPCDEV_TEST_SLOW="$slow" \
+		${NOPS:+"NOPS=$NOPS"} \
 		/usr/libexec/ipcdev/selftests/run.sh -t $factor -o /out "$@" ||
 		status=$?
 	read -r p f s < "$out/summary" 2> /dev/null || p=0 f=0 s=0
