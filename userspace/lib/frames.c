@@ -16,7 +16,6 @@
 #include "ipcdev_frames.h"
 
 #define SLOT_ALIGN	64
-#define NSEC_PER_SEC	1000000000
 
 /* The first record that a peer gets: how the buffer is cut. */
 struct hello {
@@ -341,13 +340,11 @@ int ipcdev_frames_collect(struct ipcdev_frames *frames, int number,
 static const struct timespec *time_left(const struct ipcdev_deadline *deadline,
 					struct timespec *left)
 {
-	struct timespec now;
 	uint64_t now_ns, ns;
 
 	if (!deadline)
 		return NULL;
-	clock_gettime(deadline->clock, &now);
-	now_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+	now_ns = time_by(deadline->clock);
 	ns = deadline->ns > now_ns ? deadline->ns - now_ns : 0;
 	left->tv_sec = ns / NSEC_PER_SEC;
 	left->tv_nsec = ns % NSEC_PER_SEC;

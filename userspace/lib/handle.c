@@ -2,17 +2,10 @@
 /* What every object's handle can do, and deadlines. */
 #include "internal.h"
 
-#define NSEC_PER_SEC 1000000000
-
 struct ipcdev_deadline *ipcdev_deadline_in(struct ipcdev_deadline *deadline,
 					   uint64_t ns)
 {
-	struct timespec now;
-	uint64_t now_ns;
-
-	/* Cannot fail: the clock exists and the address is ours. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+	uint64_t now_ns = time_by(CLOCK_MONOTONIC);
 
 	deadline->clock = CLOCK_MONOTONIC;
 	deadline->ns = ns < INT64_MAX - now_ns ? now_ns + ns : INT64_MAX;

@@ -16,6 +16,8 @@
 
 #include "ipcdev.h"
 
+#define NSEC_PER_SEC	1000000000
+
 /* An ioctl on a freshly opened /dev/ipcdev. */
 int device_ioctl(unsigned long cmd, void *arg);
 
@@ -62,6 +64,15 @@ static inline int check_deadline(const struct ipcdev_deadline *deadline)
 	__u64 ns;
 
 	return set_deadline(deadline, &flags, &ns);
+}
+
+/* Cannot fail: the clock exists and the address is ours. */
+static inline uint64_t time_by(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
 
 #endif /* _IPCDEV_INTERNAL_H */
