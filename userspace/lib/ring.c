@@ -336,12 +336,12 @@ int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before)
 	return check_gone(ring, state);
 }
 
-/* Also leaves a line of the cache alone for a moment, so that its writer gets it. */
-static inline void relax(void)
+/* It was in vain. */
+static void spin_less(struct ipcdev_ring *ring)
 {
-#if __has_builtin(__builtin_ia32_pause)
-	__builtin_ia32_pause();
-#endif
+	ring->spin /= 2;
+	if (ring->spin < SPIN_MIN)
+		ring->spin = ring->spin_max < SPIN_MIN ? ring->spin_max : SPIN_MIN;
 }
 
 /* Looks for a while; the while grows where that helps, and shrinks where not. */
@@ -354,11 +354,9 @@ static bool spin_until(struct ipcdev_ring *ring, uint32_t at)
 			ring->spin = ring->spin_max;
 			return true;
 		}
-		relax();
+		_ipcdev_ring_relax();
 	}
-	ring->spin /= 2;
-	if (ring->spin < SPIN_MIN)
-		ring->spin = ring->spin_max < SPIN_MIN ? ring->spin_max : SPIN_MIN;
+	spin_less(ring);
 	return false;
 }
 
@@ -380,20 +378,45 @@ static int sleep_for(struct ipcdev_ring *ring, struct ipcdev_ring_wait wait,
 }
 
 /*
+ * The other side may leave while we sleep: what it left behind is to be had first. It
+ * may also take back what has woken us, as often as it likes, but not for ever.
+ * However this ends, who waits for what was flushed to @signal is told.
+ */
+static int sleep_bytes(struct ipcdev_ring *ring, uint32_t need,
+		       const struct ipcdev_ring *signal,
+		       const struct ipcdev_deadline *deadline)
+{
+	struct ipcdev_ring_wait wait = { .index = index_of(ring, need) };
+	bool woken = false;
+	int ret;
+
+	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
+		return -1;
+	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
+		if (woken && deadline && time_by(deadline->clock) >= deadline->ns) {
+			errno = ETIMEDOUT;
+			break;
+		}
+		/* To signal twice, if the call had come to it, is harmless. */
+		if (sleep_for(ring, wait, signal) && errno != EPIPE)
+			break;
+		woken = true;
+		signal = NULL;
+	}
+	if (signal)
+		signal_other(signal);
+	return ret;
+}
+
+/*
  * Spins, and then sleeps. Who spins is to be gone soon when it is there: what can be
  * done before is, and what is only needed for sleeping is not.
- *
- * The other side may leave while we sleep: what it left behind is to be had first.
- * However this ends, who waits for what was flushed to @signal is told.
  */
 int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		    const struct ipcdev_ring *signal,
 		    const struct ipcdev_deadline *deadline)
 {
-	struct ipcdev_ring_wait wait = { .index = index_of(ring, need) };
-	int ret;
-
-	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
+	if (check_deadline(deadline))
 		return -1;
 	/* The other side may wait for just that before it goes on. */
 	if (*ring->own != ring->index)
@@ -402,18 +425,11 @@ int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		if (signal)
 			signal_other(signal);
 		signal = NULL;
-		if (spin_until(ring, wait.index) && !refresh(ring) && ring->known >= need)
+		if (spin_until(ring, index_of(ring, need)) && !refresh(ring) &&
+		    ring->known >= need)
 			return 0;
 	}
-	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
-		/* To signal twice, if the call had come to it, is harmless. */
-		if (sleep_for(ring, wait, signal) && errno != EPIPE)
-			break;
-		signal = NULL;
-	}
-	if (signal)
-		signal_other(signal);
-	return ret;
+	return sleep_bytes(ring, need, signal, deadline);
 }
 
 int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
@@ -502,7 +518,7 @@ ssize_t ipcdev_ring_pop_late(struct ipcdev_ring *ring, void *data, size_t size)
 }
 
 /**
- * ipcdev_ring_recv_wait() - ipcdev_ring_recv() where there may be no record
+ * ipcdev_ring_recv_wait() - ipcdev_ring_recv() where it has spun in vain
  * @ring: the consumer's side
  * @data: where to put it
  * @size: bytes that fit there
@@ -511,7 +527,8 @@ ssize_t ipcdev_ring_pop_late(struct ipcdev_ring *ring, void *data, size_t size)
 ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
 			      const struct ipcdev_deadline *deadline)
 {
-	if (ring_wait_bytes(ring, IPCDEV_RING_ALIGN, NULL, deadline))
+	spin_less(ring);
+	if (sleep_bytes(ring, IPCDEV_RING_ALIGN, NULL, deadline))
 		return -1;
 	return _ipcdev_ring_get(ring, data, size);
 }

@@ -1481,6 +1481,36 @@ void test_ring_quiet(void)
 }
 
 /* What the other side may not do to its index and its records, one by one. */
+static struct raw fickle;
+
+/* There is a record for the kernel, and none for the library. */
+static void flicker(int fd, bool before)
+{
+	(void)fd;
+	*fickle.own = before ? 8 : 0;
+}
+
+/* A producer that takes back what it has woken its consumer for keeps it for no longer. */
+static void check_fickle(void)
+{
+	struct ipcdev_deadline deadline;
+	struct ipcdev_ring ring;
+	int fd = make_ring(0);
+
+	take_raw(&fickle, fd, WRITE);
+	take(&ring, fd, READ);
+	around_ioctl = flicker;
+	for (int spin = 0; spin < 2; spin++) {
+		ipcdev_ring_set_spin(&ring, spin);
+		ipcdev_deadline_in(&deadline, SECOND / 50);
+		FAILS(ipcdev_ring_wait(&ring, 0, &deadline), ETIMEDOUT);
+	}
+	around_ioctl = NULL;
+	ipcdev_ring_close(&ring);
+	close_raw(&fickle);
+	close(fd);
+}
+
 void test_ring_nonsense(void)
 {
 	/* Where nothing has been pushed. A consumer may be behind, but not ahead. */
@@ -1578,6 +1608,8 @@ void test_ring_nonsense(void)
 	FAILS(ipcdev_ring_push(&other, data, 1), EBADMSG);
 	close_pair(&other, &ring);
 	close(fd);
+
+	check_fickle();
 }
 
 /* Scribbles over all that it may, and now and then says what is plausible. */

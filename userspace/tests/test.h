@@ -74,6 +74,8 @@ void test_frames_used(void);
 
 /* ioctl.c: how many ioctls this process has made on a descriptor. */
 unsigned int ioctls_on(int fd);
+/* If set, is called before and after each of them; it is to leave errno alone. */
+extern void (*around_ioctl)(int fd, bool before);
 
 /* connection.c */
 int be_twin(void);
