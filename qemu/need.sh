@@ -1,16 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# need.sh PACKAGE...: installs those of the packages that are missing.
+# need.sh PACKAGE...: installs those of the packages that are missing. Where there
+# are no Debian packages it does nothing.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Elsewhere than on Debian and its kin it is the user who sees to that.
+command -v dpkg-query > /dev/null || exit 0
+
+# Libraries that have got times of 64 bits have got another name with them.
 missing=()
 for package; do
-	case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null) in
-	installed) ;;
-	*) missing+=("$package") ;;
-	esac
+	states=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" "${package}t64" \
+		2> /dev/null || true)
+	grep -qx installed <<< "$states" || missing+=("$package")
 done
 [ ${#missing[@]} = 0 ] && exit
 
