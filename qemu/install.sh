@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # install.sh KDIR DESTDIR PREFIX: builds the module against KDIR (if empty, the
 # headers of the running kernel) and installs it and the user space, below
-# DESTDIR if that is not empty.
+# DESTDIR if that is not empty. What make was told of the user space's build comes
+# in the environment.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -20,9 +21,14 @@ modules=$destination/lib/modules/$release
 
 installer=()
 [ -n "$destination" ] || installer=(as_root)
+# sudo drops the environment, and what differs there would be built anew.
+settings=()
+for name in CC CFLAGS CPPFLAGS LDFLAGS LIBDIR; do
+	[ -z "${!name+set}" ] || settings+=("$name=${!name}")
+done
 "${installer[@]}" install -D -m 644 -t "$modules/updates" "$folder/ipcdev.ko"
 "${installer[@]}" make -s -C "$top/userspace" O="$build/userspace" \
-	DESTDIR="$destination" PREFIX="$prefix" install
+	DESTDIR="$destination" PREFIX="$prefix" "${settings[@]}" install
 if [ -z "$destination" ]; then
 	as_root depmod "$release"
 	as_root ldconfig
