@@ -21,7 +21,7 @@ MODULE_PARM_DESC(max_objects, "objects for each user (1024)");
 
 unsigned long ipcdev_max_bytes;
 module_param_named(max_bytes, ipcdev_max_bytes, ulong, 0644);
-MODULE_PARM_DESC(max_bytes, "bytes of buffers and of queues' capacity for each user (a quarter of the memory)");
+MODULE_PARM_DESC(max_bytes, "bytes of buffers, rings, engines and queues' capacity for each user (a quarter of the memory)");
 
 unsigned int ipcdev_max_eventfds = 1024;
 module_param_named(max_eventfds, ipcdev_max_eventfds, uint, 0644);

@@ -69,7 +69,7 @@ enum ipcdev_type {
  * @max_msg_size: bytes in one message
  * @max_objects: objects for each user
  * @max_eventfds: attached eventfds for each user
- * @max_bytes: bytes of buffers and of queues' capacity for each user
+ * @max_bytes: bytes of buffers, rings, engines and queues' capacity for each user
  * @objects: objects charged to the caller now
  * @bytes: bytes charged to the caller now
  * @eventfds: eventfds charged to the caller now
