@@ -67,7 +67,8 @@ struct ipcdev_accept {
 /**
  * ipcdev_listen() - make a service
  * @path: its name, as for ipcdev_publish(), or NULL for none
- * @mode: permission bits of the name; who may write to it may connect
+ * @mode: permission bits of the name, of which the umask takes its part; who may
+ *	write to it may connect
  * @backlog: how many clients may wait to be accepted; 0 for 64
  *
  * Return: the queue, for ipcdev_accept(), and for poll(2): POLLIN says that a client
