@@ -71,7 +71,8 @@ static void look_around(struct tour *tour)
 
 	tour->file = open(tour->path, O_RDONLY | O_CLOEXEC);
 	if (tour->file < 0 || fstat(tour->file, &st) || !st.st_size) {
-		fprintf(stderr, "ipcdev-tour: cannot read %s\n", tour->path);
+		fprintf(stderr, "ipcdev-tour: cannot read %s; try: ipcdev-tour FILE\n",
+			tour->path);
 		exit(1);
 	}
 	tour->size = st.st_size;
