@@ -283,7 +283,9 @@ struct ipcdev_dup {
  * @flags: IPCDEV_PUBLISH_PERSISTENT
  *
  * &IPCDEV_IOC_PUBLISH, on a handle with IPCDEV_RIGHT_PUBLISH. EEXIST if the
- * file names an object already, EBUSY if the object has a name already.
+ * file names an object already, EBUSY if the object has a name already, or shall be
+ * persistent and cannot: a queue that holds descriptors or slices, a ring without
+ * IPCDEV_RING_TAKEOVER, an engine.
  */
 struct ipcdev_publish {
 	__s32 name_fd;

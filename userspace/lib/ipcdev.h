@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libipcdev: buffers and queues of /dev/ipcdev, as plain functions.
+ * libipcdev: the objects of /dev/ipcdev, as plain functions: here buffers and queues,
+ * and what holds for any object; rings, engines and more in headers of their own.
  *
  * An object is a file descriptor: close(2) releases it, poll(2), fcntl(2) and
  * fstat(2) work on it, and a queue takes read(2) and write(2) too. Every new
@@ -109,9 +110,9 @@ int ipcdev_dup(int fd, unsigned int rights, unsigned int flags);
  * @mode: permission bits for the name, of which the umask takes its part
  * @flags: IPCDEV_PUBLISH_PERSISTENT, or 0
  *
- * A queue's name is a FIFO, a buffer's a regular file. An empty file that is
- * there already and belongs to the caller is used as it is, its mode too. If
- * publishing fails, no file that was not there is left.
+ * A queue's name is a FIFO, that of any other object a regular file. An empty file
+ * that is there already and belongs to the caller is used as it is, its mode too.
+ * If publishing fails, no file that was not there is left.
  */
 int ipcdev_publish(int fd, const char *path, mode_t mode, unsigned int flags);
 
