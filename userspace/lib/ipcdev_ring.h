@@ -478,8 +478,10 @@ static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
 /* Also leaves a line of the cache alone for a moment, so that its writer gets it. */
 static inline void _ipcdev_ring_relax(void)
 {
-#if defined(__i386__) || defined(__x86_64__)
+#ifdef __has_builtin
+#if __has_builtin(__builtin_ia32_pause)
 	__builtin_ia32_pause();
+#endif
 #endif
 }
 
