@@ -162,4 +162,8 @@ static inline void ipcdev_eventfd_add(struct eventfd_ctx *ctx, unsigned int n)
 #define ipcdev_shmem_file(name, size)	shmem_file_setup(name, size, EMPTY_VMA_FLAGS)
 #endif
 
+#if IPCDEV_KERNEL < 6017
+#define system_dfl_wq		system_unbound_wq
+#endif
+
 #endif

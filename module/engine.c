@@ -166,7 +166,7 @@ void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 	if (tell)
 		ipcdev_feed_tell(&engine->feed);
 	if (release)
-		queue_work(system_unbound_wq, &engine->release);
+		queue_work(system_dfl_wq, &engine->release);
 	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(ipcdev_job_complete);
@@ -262,7 +262,7 @@ static void engine_tell(struct ipcdev_feed *feed)
 	if (wq_has_sleeper(&engine->drain_wq))
 		wake_up(&engine->drain_wq);
 	if (!llist_empty(&engine->waste))
-		queue_work(system_unbound_wq, &engine->release);
+		queue_work(system_dfl_wq, &engine->release);
 }
 
 /* What follows happens in task context. */

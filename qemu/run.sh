@@ -51,7 +51,7 @@ END
 # What no healthy kernel says. A program's own mishaps ("traps: x[1] general
 # protection fault ip:...") are none of these.
 complaints='BUG[: ]|WARNING:|INFO: (possible|rcu|task|trying|suspicious|lockdep)'
-complaints+='|rcu: INFO|suspicious RCU|Oops|KASAN:|UBSAN:|ODEBUG:|Kernel panic'
+complaints+='|rcu: INFO|suspicious RCU|Oops|KASAN:|UBSAN:|ODEBUG:|Kernel panic|deprecated workqueue'
 complaints+='|blocked for more than|soft lockup|general protection fault[,:]'
 complaints+='|unreferenced object|new suspected memory leaks|refcount_t:'
 complaints+='|list_(add|del) corruption|usercopy: Kernel memory|DMA-API: .*error'
