@@ -95,17 +95,19 @@ static bool begin_ending(struct soft *soft, struct list_head *batch)
 	return ours;
 }
 
-/* Whether there is more by now. */
-static bool finish_ending(struct soft *soft)
+/*
+ * If there is more by now, it is for another interrupt: others come in between. Once this
+ * is seen not to be ending, and to be stopped, it asks for none any more.
+ */
+static void finish_ending(struct soft *soft)
 {
 	unsigned long flags;
-	bool more;
 
 	raw_spin_lock_irqsave(&soft->lock, flags);
+	if (!list_empty(&soft->ended) && !soft->stopped)
+		irq_work_queue(&soft->interrupt);
 	soft->ending = false;
-	more = !list_empty(&soft->ended) && !soft->stopped;
 	raw_spin_unlock_irqrestore(&soft->lock, flags);
-	return more;
 }
 
 static void soft_interrupt(struct irq_work *work)
@@ -120,9 +122,7 @@ static void soft_interrupt(struct irq_work *work)
 	/* A job that is completed may be in another list at once. */
 	list_for_each_entry_safe(sj, next, &batch, node)
 		ipcdev_job_complete(to_job(sj), sj->result);
-	/* Other interrupts come in between. */
-	if (finish_ending(soft))
-		irq_work_queue(&soft->interrupt);
+	finish_ending(soft);
 }
 
 static void end_job(struct soft *soft, struct soft_job *sj, s64 result)
@@ -414,10 +414,10 @@ static void soft_quiesce(struct ipcdev_engine *engine)
 		/* Also of one that has ended: the interrupt may not have left yet. */
 		if (sj->timed)
 			hrtimer_cancel(&sj->timer);
+		cond_resched();
 	}
 	cancel_work_sync(&soft->worker);
-	irq_work_sync(&soft->interrupt);
-	/* Of two interrupts that may have waited for the one that had nothing to do. */
+	/* Of two interrupts irq_work_sync() may wait for the one that had nothing to do. */
 	raw_spin_lock_irqsave(&soft->lock, flags);
 	while (soft->ending) {
 		raw_spin_unlock_irqrestore(&soft->lock, flags);
@@ -425,6 +425,7 @@ static void soft_quiesce(struct ipcdev_engine *engine)
 		raw_spin_lock_irqsave(&soft->lock, flags);
 	}
 	raw_spin_unlock_irqrestore(&soft->lock, flags);
+	irq_work_sync(&soft->interrupt);
 }
 
 static const struct ipcdev_backend_ops soft_ops = {
