@@ -779,6 +779,7 @@ static struct ipcdev_job *find_first(struct ipcdev_engine *engine,
 		    ((args->flags & IPCDEV_CANCEL_ANY) || job->user_data == args->user_data) &&
 		    (!first || job->number < first->number))
 			first = job;
+		cond_resched();
 	}
 	return first;
 }
@@ -797,6 +798,7 @@ static int cancel_all(struct ipcdev_engine *engine, const struct ipcdev_cancel *
 			continue;
 		engine->backend->ops->cancel(engine, job);
 		count++;
+		cond_resched();
 	}
 	return count;
 }
@@ -994,6 +996,7 @@ static void detach(struct ipcdev_engine *engine, int result)
 			job = ipcdev_engine_job(engine, i);
 			if (ipcdev_job_active(job))
 				ipcdev_job_complete(job, result);
+			cond_resched();
 		}
 		if (be->ops->close)
 			be->ops->close(engine);
