@@ -833,6 +833,9 @@ static long ioctl_cancel(struct file *file, void __user *uarg, size_t usize)
 		ret = !!job;
 	}
 	mutex_unlock(&engine->mutex);
+	/* What they were charged for may be had again at once. */
+	if (ret)
+		release_now(engine);
 	return ret ?: -ENOENT;
 }
 
@@ -852,10 +855,15 @@ static bool is_idle(struct ipcdev_handle *h)
 static long ioctl_drain(struct file *file, void __user *uarg, size_t usize)
 {
 	struct ipcdev_handle *h = ipcdev_handle(file);
+	struct ipcdev_engine *engine = to_engine(h->obj);
+	long ret;
 
 	if (!(h->rights & IPCDEV_RIGHT_WRITE))
 		return -EACCES;
-	return ipcdev_wait_until(file, uarg, usize, &to_engine(h->obj)->drain_wq, is_idle);
+	ret = ipcdev_wait_until(file, uarg, usize, &engine->drain_wq, is_idle);
+	if (!ret)
+		release_now(engine);
+	return ret;
 }
 
 /* IPCDEV_IOC_ENGINE_STAT */

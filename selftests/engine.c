@@ -632,6 +632,11 @@ TEST_F(engine, timer_rate)
 	/* Once is no rate. */
 	EXPECT_EQ(1, late_timer(self->fd, 9));
 	EXPECT_EQ(1, cancel(self->fd, 0, 0));
+	/* What ends is no longer counted, for other engines neither. */
+	other = create_engine(self->dev, .depth = 1);
+	EXPECT_EQ(1, request(other, .op = IPCDEV_OP_TIMER, .value = FOREVER,
+			     .period_ns = 2 * MS));
+	close(other);
 	ASSERT_EQ(0, await(&self->r, &c));
 	EXPECT_EQ(1, request(self->fd, .op = IPCDEV_OP_TIMER, .value = FOREVER,
 			     .period_ns = 2 * MS));
