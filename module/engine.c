@@ -338,6 +338,14 @@ static void wake_submitters(struct ipcdev_engine *engine)
 	ipcdev_notify(&engine->ring.obj, EPOLLOUT);
 }
 
+/* Have the consumer tell when there is room for one more. Whether there is by now. */
+static bool ask_for_room(struct ipcdev_engine *engine)
+{
+	u32 over = engine->inflight + 1 - engine->depth;
+
+	return ipcdev_feed_ask(&engine->feed, engine->feed.head + (u32)RECORD_SIZE * over);
+}
+
 /*
  * Whether a request is admitted: 0. Else -EAGAIN, and the consumer is asked to tell when
  * it has come far enough, or why it never will be.
@@ -346,7 +354,7 @@ static int admit(struct ipcdev_engine *engine)
 {
 	struct ipcdev_ring *ring = &engine->ring;
 	bool gone = READ_ONCE(ring->consumer.words->state) & IPCDEV_RING_GONE;
-	u32 used = unread(engine), index;
+	u32 used = unread(engine);
 
 	lockdep_assert_held(&ring->lock);
 	/* What there is room for, a successor will find. */
@@ -362,13 +370,25 @@ static int admit(struct ipcdev_engine *engine)
 	 * Not only for those who sleep. A poller may have asked long ago, and waits for
 	 * an edge: that comes if there was no room since, which is seen here.
 	 */
-	index = engine->feed.head + (u32)RECORD_SIZE * (engine->inflight + 1 - engine->depth);
-	return ipcdev_feed_ask(&engine->feed, index) ? 0 : -EAGAIN;
+	return ask_for_room(engine) ? 0 : -EAGAIN;
+}
+
+/*
+ * The last place has been taken, and somebody polls: who counts what it submits never
+ * tries in vain, and waits for an edge all the same. Whether that has come meanwhile.
+ */
+static bool filled_and_emptied(struct ipcdev_engine *engine)
+{
+	lockdep_assert_held(&engine->ring.lock);
+	return (engine->ring.producer.words->state & IPCDEV_RING_WATCHED) &&
+	       engine->inflight + unread(engine) / RECORD_SIZE >= engine->depth &&
+	       ask_for_room(engine);
 }
 
 /* A job for a request, if there is room. */
 static int reserve(struct ipcdev_engine *engine, struct ipcdev_job **job)
 {
+	bool news = false;
 	unsigned long flags;
 	int ret;
 
@@ -380,8 +400,11 @@ static int reserve(struct ipcdev_engine *engine, struct ipcdev_job **job)
 			(*job)->state = IPCDEV_JOB_LOADING;
 			engine->free = (*job)->next;
 			WRITE_ONCE(engine->inflight, engine->inflight + 1);
+			news = filled_and_emptied(engine);
 		}
 		raw_spin_unlock_irqrestore(&engine->ring.lock, flags);
+		if (news)
+			ipcdev_notify(&engine->ring.obj, EPOLLOUT);
 		if (ret || *job)
 			return ret;
 		/* There is one that has ended and not been released yet. */
