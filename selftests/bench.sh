@@ -70,8 +70,11 @@ files()
 
 survival()
 {
-	ipcdev-bench -w survival -m pipe,posix-mq,shm-sem,ipcdev-queue,ipcdev-call \
+	ipcdev-bench -w survival \
+		-m pipe,posix-mq,shm-sem,ipcdev-queue,ipcdev-call,timerfd,ipcdev-timer \
 		-j "$tmp/survival.json" > "$tmp/out" || complain "it fails"
+	# A timer has no sender.
+	! grep timer "$tmp/survival.json" || complain "a timer is tried out"
 	for method in ipcdev-queue ipcdev-call; do
 		answers "$method" death 'yes: EPIPE'
 		answers "$method" midway 'yes: EPIPE'

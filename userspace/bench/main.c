@@ -442,8 +442,9 @@ static void try_survival(const struct options *options,
 	for (size_t i = 0; i < method_count; i++) {
 		struct survival survival;
 
+		/* A floor is no method, and a timer has no sender who could die. */
 		if (!wanted(options->methods, methods[i]->name) ||
-		    methods[i]->floor)
+		    methods[i]->floor || methods[i]->arm)
 			continue;
 		if (survive(methods[i], &survival))
 			results_survive(results, &survival);
