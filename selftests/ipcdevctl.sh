@@ -177,6 +177,13 @@ test_usage()
 		# shellcheck disable=SC2086 # words
 		expect usage ipcdevctl $command too many
 	done
+	# What is wrong with an option, and with which.
+	expect usage ipcdevctl ls --json=1
+	like "$err" "*takes no argument: --json=1;*"
+	expect usage ipcdevctl create --m
+	like "$err" "*ambiguous option: --m;*"
+	expect usage ipcdevctl ls --json -Zj
+	like "$err" "*unknown option: -Z;*"
 	expect usage ipcdevctl recv --count
 	expect usage ipcdevctl recv --count x q
 	expect usage ipcdevctl recv --count 0 q

@@ -114,9 +114,15 @@ int next_option(const struct command *command, int argc, char **argv)
 		usage(command, "missing argument", argv[optind - 1]);
 	case '?':
 		/* A long option is its whole word, a short one a letter. */
+		if (!optopt)
+			usage(command, "unknown or ambiguous option",
+			      argv[optind - 1]);
+		/* The letter is known, so its long form has what it does not take. */
+		if (optopt != ':' && strchr(shorts, optopt))
+			usage(command, "option takes no argument",
+			      argv[optind - 1]);
 		letter[1] = optopt;
-		usage(command, "unknown option",
-		      optopt ? letter : argv[optind - 1]);
+		usage(command, "unknown option", letter);
 	}
 	return key;
 }
