@@ -380,6 +380,12 @@ test_messages()
 	expect ok ipcdevctl send --count 3 "$q" x y
 	expect ok ipcdevctl recv -n 6 "$q"
 	same "$(echo "$out" | tr -d '\n')" xxxyyy
+	# A leading zero does not make a number octal.
+	expect ok ipcdevctl send --count 010 --tag 08 "$q" x
+	expect ok ipcdevctl recv -n 09 -T 0 "$q"
+	expect ok ipcdevctl recv -j -T 0 "$q"
+	has "$out" tag 8
+	expect timeout ipcdevctl peek "$q"
 	# What echo has sent ends with a newline already.
 	echo text > "/dev/ipc/$q"
 	expect ok ipcdevctl recv -j "$q"

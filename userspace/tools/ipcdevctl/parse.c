@@ -2,6 +2,7 @@
 /* Numbers, sizes and times as people write them. */
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "ipcdevctl.h"
@@ -18,13 +19,19 @@ static uint64_t parse_digits(const char *text, char **end, int base)
 	return strtoull(text, end, base);
 }
 
+/* Decimal, also with leading zeros, or hexadecimal. */
+static uint64_t parse_integer(const char *text, char **end)
+{
+	return parse_digits(text, end, strncasecmp(text, "0x", 2) ? 10 : 16);
+}
+
 uint64_t parse_number(const struct command *command, const char *text,
 		      uint64_t max)
 {
 	uint64_t number;
 	char *end;
 
-	number = parse_digits(text, &end, 0);
+	number = parse_integer(text, &end);
 	if (errno || *end || number > max)
 		usage(command, "not a number, or out of range", text);
 	return number;
@@ -38,7 +45,7 @@ uint64_t parse_size(const struct command *command, const char *text)
 	unsigned int shift = 0;
 	char *end;
 
-	number = parse_digits(text, &end, 0);
+	number = parse_integer(text, &end);
 	if (!errno && *end) {
 		unit = strchr(units, toupper((unsigned char)*end));
 		if (!unit || end[1])
