@@ -5,7 +5,7 @@
 # The tests are functions, called by their names.
 # shellcheck disable=SC2317
 
-tests="usage mount list create hold remove names messages priority tags \
+tests="usage absent mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
 watch_buffer call call_fails serve serve_gone serve_queue serve_end topic slow_subscriber \
 ring ring_sides \
@@ -214,6 +214,16 @@ test_usage()
 	expect usage ipcdevctl push --raw r x
 	expect usage ipcdevctl push --timeout x r
 	expect usage ipcdevctl pop --count 0 r
+}
+
+# Without the module.
+test_absent()
+{
+	for command in 'stat @1' ls; do
+		expect failed unshare -m sh -c "mount -t tmpfs none /dev &&
+			ipcdevctl $command"
+		like "$err" "*/dev/ipcdev:*module is not loaded*"
+	done
 }
 
 test_mount()

@@ -306,8 +306,11 @@ const struct command list_command = {
 	.run = list_run,
 };
 
-/* Finds an object in the listing, by the id or by the name; at most one is. */
-static bool find_listed(uint64_t id, const char *name, struct ipcdev_stat *stat)
+/*
+ * Finds an object in the listing, by the id or by the name; at most one is.
+ * Returns 1 if it is there, 0 if not, and -1 with errno without a listing.
+ */
+static int find_listed(uint64_t id, const char *name, struct ipcdev_stat *stat)
 {
 	struct ipcdev_stat *stats;
 	bool found = false;
@@ -315,7 +318,7 @@ static bool find_listed(uint64_t id, const char *name, struct ipcdev_stat *stat)
 
 	stats = list_objects(&count);
 	if (!stats)
-		return false;
+		return -1;
 	for (size_t i = 0; i < count && !found; i++) {
 		found = name ? !strcmp(stats[i].name, name) : stats[i].id == id;
 		if (found)
@@ -335,17 +338,20 @@ static int find_object(const struct command *self, const char *text,
 {
 	char name[PATH_MAX];
 	const char *path;
-	int fd;
+	int found, fd;
 
 	if (*text == '@') {
-		if (find_listed(parse_number(self, text + 1, UINT64_MAX), NULL,
-				stat))
+		found = find_listed(parse_number(self, text + 1, UINT64_MAX),
+				    NULL, stat);
+		if (found < 0)
+			return fail(IPCDEV_DEVICE, "cannot list the objects");
+		if (found)
 			return STATUS_OK;
 		return fail_because(text, "there is no such object, or it is not yours");
 	}
 
 	path = name_path(text);
-	if (listed_name(path, name) && find_listed(0, name, stat))
+	if (listed_name(path, name) && find_listed(0, name, stat) > 0)
 		return STATUS_OK;
 
 	fd = ipcdev_open(path, O_RDONLY);
