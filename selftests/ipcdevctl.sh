@@ -300,8 +300,18 @@ test_create()
 	[ ! -e "$tmp/$q" ] || complain "a file was left"
 	expect failed ipcdevctl create queue -p -d 1000000 "$q"
 	expect failed ipcdevctl create queue -p -M 1G "$q"
-	expect failed ipcdevctl create queue -p -M 4K -b 1K "$q"
+	like "$err" "*limits*"
+	for options in '-M 4K -b 1K' '-b 4K' '-b 8191'; do
+		# shellcheck disable=SC2086 # words
+		expect failed ipcdevctl create queue -p $options "$q"
+		like "$err" "*/dev/ipc/$q*--bytes*--msg-max*"
+	done
+	expect ok ipcdevctl create queue -p -b 8K "$q"
+	expect ok ipcdevctl rm "$q"
 	expect failed ipcdevctl create buffer -p -s 100T "$b"
+	like "$err" "*limits*"
+	expect failed ipcdevctl create ring -p -o -s 1025M "$r"
+	like "$err" "*/dev/ipc/$r*1G at most*"
 	[ ! -e "/dev/ipc/$q" ] || complain "a name was left"
 }
 

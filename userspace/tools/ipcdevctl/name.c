@@ -17,6 +17,8 @@
 #define NOT_MOUNTED "that is in no ipcdevfs; see ipcdevctl mount --help"
 #define LIMITED "that is beyond the limits; see ipcdevctl info"
 
+#define MSG_MAX_DEFAULT	8192	/* as IPCDEV_IOC_CREATE_QUEUE has it */
+
 /* A name without a slash is one in the usual place. Valid until the next. */
 const char *name_path(const char *name)
 {
@@ -199,6 +201,20 @@ static int create_object(const struct wish *wish)
 	return ipcdev_buffer_create(wish->size, wish->attr.rights, 0);
 }
 
+/* Why the kernel calls it invalid. */
+static const char *why_invalid(const struct wish *wish)
+{
+	const struct ipcdev_create_queue *attr = &wish->attr;
+	uint32_t msg_max = attr->msg_max ? attr->msg_max : MSG_MAX_DEFAULT;
+
+	if (wish->type == IPCDEV_TYPE_QUEUE && attr->bytes_max &&
+	    attr->bytes_max < msg_max)
+		return "--bytes is less than the largest message: --msg-max, 8K by default";
+	if (wish->type == IPCDEV_TYPE_RING && wish->size > IPCDEV_RING_SIZE_MAX)
+		return "a ring has 1G at most";
+	return LIMITED;
+}
+
 /* Makes an object with a name; its handle, or -1 once it was said why not. */
 static int make_object(const struct wish *wish)
 {
@@ -213,7 +229,7 @@ static int make_object(const struct wish *wish)
 		if (wish->backend)
 			fail_backend(wish->backend);
 		else if (errno == EINVAL)
-			fail_because(wish->path, LIMITED);
+			fail_because(wish->path, why_invalid(wish));
 		else
 			fail(errno == ENOENT ? IPCDEV_DEVICE : wish->path,
 			     "cannot create");
