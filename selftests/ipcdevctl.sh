@@ -968,6 +968,13 @@ b"
 	expect timeout ipcdevctl pub --wait -T 10ms "$q" x
 	expect ok ipcdevctl rm "$q"
 
+	# What somebody who died has left is used.
+	touch "/dev/ipc/$q"
+	expect ok ipcdevctl pub -p -H 1 "$q" x
+	expect ok ipcdevctl sub -l 1 -n 1 "$q"
+	same "$out" x
+	expect ok ipcdevctl rm "$q"
+
 	expect failed ipcdevctl sub "$q"
 	expect ok ipcdevctl create queue -p "$q"
 	expect failed ipcdevctl sub "$q"

@@ -294,32 +294,13 @@ static int answer(struct ipcdev_request *request, void *data)
 	return err ? err : status ? -EREMOTEIO : 0;
 }
 
-static int make_served(const char *path, struct ipcdev_create_queue *attr,
-		       mode_t mode)
-{
-	attr->rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE |
-		       IPCDEV_RIGHT_PUBLISH;
-	return make_queue(path, attr, mode, 0);
-}
-
-/* The server also writes: callers come and go, and it stays. */
-static int open_or_make(const char *path, struct ipcdev_create_queue *attr,
-			mode_t mode)
-{
-	int fd = ipcdev_open(path, O_RDWR);
-
-	if (fd >= 0)
-		tell_unlike(path, fd, attr);
-	else if (errno != ENOENT && errno != ENXIO)
-		fd = open_object(path, O_RDWR);
-	else
-		fd = make_served(path, attr, mode);
-	return fd;
-}
-
 static int serve_run(const struct command *self, int argc, char **argv)
 {
-	struct ipcdev_create_queue queue_attr = { 0 };
+	/* The server also writes: callers come and go, and it stays. */
+	struct ipcdev_create_queue queue_attr = {
+		.rights = IPCDEV_RIGHT_READ | IPCDEV_RIGHT_WRITE |
+			  IPCDEV_RIGHT_PUBLISH,
+	};
 	struct service service = { 0 };
 	struct ipcdev_server_attr attr = {
 		.handler = answer,
@@ -328,6 +309,7 @@ static int serve_run(const struct command *self, int argc, char **argv)
 	mode_t mode = 0600;
 	const char *path;
 	int key, fd;
+	bool made;
 
 	while ((key = next_option(self, argc, argv)) != -1) {
 		switch (key) {
@@ -351,9 +333,11 @@ static int serve_run(const struct command *self, int argc, char **argv)
 		usage(self, "what to --exec?", NULL);
 	path = name_path(argv[optind]);
 
-	fd = open_or_make(path, &queue_attr, mode);
+	fd = open_or_make(path, O_RDWR, &queue_attr, mode, 0, &made);
 	if (fd < 0)
 		return STATUS_FAILED;
+	if (!made)
+		tell_unlike(path, fd, &queue_attr);
 	service.queue = fd;
 	server = ipcdev_server_create(fd, &attr);
 	if (!server)

@@ -86,8 +86,9 @@ const char *name_path(const char *name);
 bool in_ipcdevfs(const char *path);
 bool listed_name(const char *path, char *name);
 int open_object(const char *path, int flags);
-int make_queue(const char *path, const struct ipcdev_create_queue *attr,
-	       mode_t mode, unsigned int publish);
+int open_or_make(const char *path, int flags,
+		 const struct ipcdev_create_queue *attr, mode_t mode,
+		 unsigned int publish, bool *made);
 bool parse_queue_option(const struct command *command, int key,
 			struct ipcdev_create_queue *attr);
 void tell_unlike(const char *path, int fd, const struct ipcdev_create_queue *attr);

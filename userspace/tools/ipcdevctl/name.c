@@ -246,8 +246,8 @@ static int make_object(const struct wish *wish)
 	return -1;
 }
 
-int make_queue(const char *path, const struct ipcdev_create_queue *attr,
-	       mode_t mode, unsigned int publish)
+static int make_queue(const char *path, const struct ipcdev_create_queue *attr,
+		      mode_t mode, unsigned int publish)
 {
 	struct wish wish = {
 		.path = path,
@@ -258,6 +258,22 @@ int make_queue(const char *path, const struct ipcdev_create_queue *attr,
 	};
 
 	return make_object(&wish);
+}
+
+/*
+ * Opens a queue, or makes one if there is none, which @made tells: also in place of
+ * one whose name is all that is left. Says what is wrong.
+ */
+int open_or_make(const char *path, int flags,
+		 const struct ipcdev_create_queue *attr, mode_t mode,
+		 unsigned int publish, bool *made)
+{
+	int fd = ipcdev_open(path, flags);
+
+	*made = fd < 0 && (errno == ENOENT || errno == ENXIO);
+	if (*made)
+		return make_queue(path, attr, mode, publish);
+	return fd < 0 ? open_object(path, flags) : fd;
 }
 
 /* Sees to an option that says what a queue is like; false if it is none. */

@@ -61,12 +61,7 @@ static int pub_run(const struct command *self, int argc, char **argv)
 	if (raw && optind < argc)
 		usage(self, "--raw is for standard input", argv[optind]);
 
-	fd = ipcdev_open(outbox.path, O_WRONLY);
-	made = fd < 0 && errno == ENOENT;
-	if (made)
-		fd = make_queue(outbox.path, &attr, mode, publish);
-	else if (fd < 0)
-		return fail(outbox.path, "cannot open");
+	fd = open_or_make(outbox.path, O_WRONLY, &attr, mode, publish, &made);
 	if (fd < 0 || !is_topic(fd, outbox.path))
 		return STATUS_FAILED;
 	if (!made)
