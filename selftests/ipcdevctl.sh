@@ -585,10 +585,17 @@ test_limits()
 	expect failed ipcdevctl send "$q" 12345
 	like "$err" "*/dev/ipc/$q*larger*"
 	expect ok ipcdevctl create buffer -p -s 1K "$b"
-	for command in recv peek send; do
-		expect failed ipcdevctl "$command" "$b" < "$tmp/out"
+	for command in recv peek; do
+		expect failed ipcdevctl "$command" "$b"
 		like "$err" "*/dev/ipc/$b*"
 	done
+	for command in send call pub push; do
+		expect failed ipcdevctl "$command" "$b" x
+		like "$err" "*/dev/ipc/$b: that is a buffer"
+	done
+	# Who may not read it is told no more than that.
+	expect failed su -s /bin/sh nobody -c "ipcdevctl send $b x"
+	like "$err" "*/dev/ipc/$b*denied*"
 	expect failed ipcdevctl dump "$q"
 	like "$err" "*/dev/ipc/$q*buffer*"
 	expect ok ipcdevctl rm "$q" "$b"

@@ -108,16 +108,40 @@ static bool parent_in_ipcdevfs(const char *path)
 	return in_ipcdevfs(dirname(copy));
 }
 
+/* No queue is opened for that, which is a FIFO: its senders would see a reader go. */
+static bool is_buffer(const char *path)
+{
+	struct ipcdev_stat object = { 0 };
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return false;
+	fd = ipcdev_open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	ipcdev_stat(fd, &object);
+	close(fd);
+	return object.type == IPCDEV_TYPE_BUFFER;
+}
+
 /* ipcdev_open(), which says what is wrong. */
 int open_object(const char *path, int flags)
 {
-	int fd = ipcdev_open(path, flags);
+	int fd = ipcdev_open(path, flags), err = errno;
 
-	if (fd < 0 && errno == ENOENT && !parent_in_ipcdevfs(path))
+	if (fd >= 0)
+		return fd;
+	if (err == ENOENT && !parent_in_ipcdevfs(path)) {
 		fail_because(path, NOT_MOUNTED);
-	else if (fd < 0)
+	} else if (err == EACCES && flags == O_WRONLY && is_buffer(path)) {
+		/* Nobody opens one for writing alone, whatever its mode says. */
+		fail_because(path, "that is a buffer");
+	} else {
+		errno = err;
 		fail(path, "cannot open");
-	return fd;
+	}
+	return -1;
 }
 
 static int mount_run(const struct command *self, int argc, char **argv)
