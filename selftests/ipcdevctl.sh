@@ -216,7 +216,7 @@ test_usage()
 	expect usage ipcdevctl pop --count 0 r
 }
 
-# Without the module.
+# Without the module, and with a device that has gone: misc's minor of nobody.
 test_absent()
 {
 	for command in 'stat @1' ls; do
@@ -224,6 +224,9 @@ test_absent()
 			ipcdevctl $command"
 		like "$err" "*/dev/ipcdev:*module is not loaded*"
 	done
+	expect failed unshare -m sh -c "mount -t tmpfs none /dev &&
+		mknod /dev/gone c 10 255 && ipcdevctl recv /dev/gone"
+	like "$err" "*/dev/gone:*the device is gone"
 }
 
 test_mount()

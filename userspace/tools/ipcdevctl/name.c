@@ -177,7 +177,9 @@ static int mount_run(const struct command *self, int argc, char **argv)
 	}
 	if (mount(IPCDEV_FS_NAME, dir, IPCDEV_FS_NAME,
 		  MS_NOSUID | MS_NODEV | MS_NOEXEC, options))
-		return fail(dir, "cannot mount");
+		return errno == ENODEV ?
+		       fail_because(dir, "the kernel knows no ipcdevfs; try modprobe ipcdev") :
+		       fail(dir, "cannot mount");
 	return STATUS_OK;
 }
 
