@@ -52,7 +52,7 @@
  * of checks takes long without hanging.
  */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 100
+#define TEST_TIMEOUT_DEFAULT 200
 
 /* Users that no real machine has, so that nothing else is charged to them. */
 #define ALICE	54321
