@@ -416,6 +416,14 @@ static inline int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+/* Whether a child has ended; it is to be reaped all the same. */
+static inline bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
 static inline long load_module(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
