@@ -782,35 +782,43 @@ TEST(bytes_are_limited_for_all_together)
 	EXPECT_EQ(2 * MSG_MAX, object(fd).queued_bytes + 8);
 }
 
+/* What takes too long may have been held up by what else the machine does. */
+#define TRIES	5
+
 /* It takes the room of all that wait: work like sending them, not its square. */
 TEST(a_large_message_costs_many_small_ones)
 {
-	unsigned int depth = info(device()).max_depth;
-	int fd = create_queue(device(), .flags = BROADCAST | DROP, .depth = depth,
-			      .msg_max = 8 * depth, .bytes_max = 8 * depth);
-	int r[2] = { receiver(fd), receiver(fd) };
+	unsigned int depth = info(device()).max_depth, tries = TRIES;
 	char *data = calloc(depth, 8);
 	__u64 begin, filled, done;
 	__u32 lost;
 
 	ASSERT_NE(NULL, data);
-	begin = now(CLOCK_MONOTONIC);
-	ASSERT_EQ(0, put_range(fd, 1, depth));
-	filled = now(CLOCK_MONOTONIC);
-	EXPECT_EQ(1, next(r[1], &lost));
-	ASSERT_EQ((ssize_t)(8 * depth), write(fd, data, 8 * depth));
-	done = now(CLOCK_MONOTONIC);
-	EXPECT_GT(4 * (filled - begin), done - filled);
-	EXPECT_EQ(2 * depth - 1, object(fd).dropped);
-	for (int i = 0; i < 2; i++) {
-		struct ipcdev_transfer t = {
-			.msg = { .data = PTR(data), .len = 8 * depth },
-		};
+	do {
+		int fd = create_queue(device(), .flags = BROADCAST | DROP, .depth = depth,
+				      .msg_max = 8 * depth, .bytes_max = 8 * depth);
+		int r[2] = { receiver(fd), receiver(fd) };
 
-		EXPECT_EQ(0, recv_msg(r[i], &t));
-		EXPECT_EQ(8 * depth, t.msg.len);
-		EXPECT_EQ(depth - i, t.msg.lost);
-	}
+		begin = now(CLOCK_MONOTONIC);
+		ASSERT_EQ(0, put_range(fd, 1, depth));
+		filled = now(CLOCK_MONOTONIC);
+		EXPECT_EQ(1, next(r[1], &lost));
+		ASSERT_EQ((ssize_t)(8 * depth), write(fd, data, 8 * depth));
+		done = now(CLOCK_MONOTONIC);
+		EXPECT_EQ(2 * depth - 1, object(fd).dropped);
+		for (int i = 0; i < 2; i++) {
+			struct ipcdev_transfer t = {
+				.msg = { .data = PTR(data), .len = 8 * depth },
+			};
+
+			EXPECT_EQ(0, recv_msg(r[i], &t));
+			EXPECT_EQ(8 * depth, t.msg.len);
+			EXPECT_EQ(depth - i, t.msg.lost);
+			close(r[i]);
+		}
+		close(fd);
+	} while (4 * (filled - begin) <= done - filled && --tries);
+	EXPECT_GT(4 * (filled - begin), done - filled);
 	free(data);
 }
 
@@ -865,17 +873,23 @@ static __u64 receive_beside(int count)
 TEST(a_crowd_that_lags_behind_costs_nobody)
 {
 	const struct rlimit files = { 2 * CROWD, 2 * CROWD };
+	unsigned int tries = TRIES;
 	__u64 few, many;
 
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		SKIP(return, "no right to have so many files");
-	few = send_past(2, 2000);
-	many = send_past(CROWD, 2000);
+	do {
+		few = send_past(2, 2000);
+		many = send_past(CROWD, 2000);
+	} while (6 * few <= many && --tries);
 	EXPECT_LT(0, few);
 	EXPECT_LT(0, many);
 	EXPECT_GT(6 * few, many);
-	few = receive_beside(40);
-	many = receive_beside(CROWD);
+	tries = TRIES;
+	do {
+		few = receive_beside(40);
+		many = receive_beside(CROWD);
+	} while (6 * few <= many && --tries);
 	EXPECT_LT(0, few);
 	EXPECT_LT(0, many);
 	EXPECT_GT(6 * few, many);

@@ -155,6 +155,10 @@ TEST_F(producer, never_waits_for_room)
 					.index = fit * SAMPLE + 8,
 					.deadline_ns = now(CLOCK_MONOTONIC) + 10 * SOON));
 	until(*self->r.peer == fit * SAMPLE);
+	/* And once more: for the next ones there is no room. */
+	EXPECT_EQ(-ETIMEDOUT, ring_wait(self->r.end, .flags = IPCDEV_DEADLINE_MONOTONIC,
+					.index = fit * SAMPLE + 8,
+					.deadline_ns = now(CLOCK_MONOTONIC) + 10 * SOON));
 	for (i = 0; i < fit; i++) {
 		ASSERT_EQ(0, receive(&self->r, &s));
 		ASSERT_EQ(i, s.number);
