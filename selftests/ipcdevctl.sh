@@ -658,7 +658,7 @@ test_watch_queue()
 	expect ok ipcdevctl create queue -p -d 1 "$q"
 	expect timeout ipcdevctl watch --timeout 20ms "$q"
 	like "$err" "*/dev/ipc/$q*timed out*"
-	ipcdevctl watch --readable --count 2 -T 10 "$q" > "$tmp/watched" &
+	ipcdevctl watch --readable --count 2 -T 5m "$q" > "$tmp/watched" &
 	watcher=$!
 	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"eventfds\":1'"
 	expect ok ipcdevctl send "$q" a
@@ -668,7 +668,7 @@ test_watch_queue()
 	wait "$watcher" || complain "status $?"
 	same "$(grep -c 'readable' "$tmp/watched")" 2
 
-	ipcdevctl watch --writable -n 1 -T 10 -j "$q" > "$tmp/watched" &
+	ipcdevctl watch --writable -n 1 -T 5m -j "$q" > "$tmp/watched" &
 	watcher=$!
 	until_so sh -c "ipcdevctl stat -j $q | grep -q '\"eventfds\":1'"
 	expect ok ipcdevctl recv "$q"
@@ -680,10 +680,10 @@ test_watch_queue()
 	ipcdevctl create queue "$q" -- sleep 100 &
 	holder=$!
 	until_so ipcdevctl send "$q" a
-	expect ok ipcdevctl watch --hangup --count 1 -T 10 "$q"
+	expect ok ipcdevctl watch --hangup --count 1 -T 5m "$q"
 	like "$out" "*hangup*1 queued*"
 	# A condition that holds already is an event.
-	expect ok ipcdevctl watch -r -u -n 2 -T 10 -j "$q"
+	expect ok ipcdevctl watch -r -u -n 2 -T 5m -j "$q"
 	valid_json "$out"
 	kill "$holder"
 	wait
@@ -769,7 +769,8 @@ test_call_fails()
 	expect ok ipcdevctl rm "$b"
 
 	# A server that is killed.
-	ipcdevctl serve -e 'touch '"$tmp/taken"'; sleep 1; cat' "$q" &
+	ipcdevctl serve -e 'touch '"$tmp/taken"'
+		while test -e '"$tmp/taken"'; do sleep 0.1; done' "$q" &
 	server=$!
 	until_so test -e "/dev/ipc/$q"
 	until_so ipcdevctl stat "$q"
@@ -779,6 +780,7 @@ test_call_fails()
 	kill -9 "$server"
 	wait "$caller"
 	same $? 4
+	rm "$tmp/taken"
 	until_so test ! -e "/dev/ipc/$q"
 }
 
@@ -1146,9 +1148,12 @@ test_top()
 	same "$(echo "$out" | wc -l)" 2
 	has "$out" name "\"/$q\""
 	ipcdevctl top -n 1 -d 1 > "$tmp/top" &
-	sleep 0.3
-	expect ok ipcdevctl send -n 40 "$q" text
-	wait
+	top=$!
+	while kill -0 "$top" 2> /dev/null; do
+		expect ok ipcdevctl send -n 40 "$q" text
+		expect ok ipcdevctl recv -n 40 "$q"
+	done
+	wait "$top" || complain "status $?"
 	# ID TYPE OWNER HOLDS SENT/s
 	awk -v "name=/$q" '$NF == name && $5 > 0 { ok = 1 } END { exit !ok }' \
 		"$tmp/top" || complain "$(cat "$tmp/top")"
