@@ -20,7 +20,7 @@
 #include "internal.h"
 
 /* Seconds after which a repeat must hang. */
-#define PATIENCE	20
+#define PATIENCE	120
 
 /*
  * Each repeat has a new one. The kernel buys memory for small objects by the page,

@@ -472,17 +472,16 @@ static struct traces look(void)
 	};
 }
 
-/* Some of what a process held goes a moment after it, and so with those before this. */
+/* Some of what a process held goes a moment after it: until nothing has for a while. */
 static struct traces settle(void)
 {
 	struct traces before, after = look();
 
-	for (int i = 0; i < PATIENCE; i++) {
+	for (int i = 0, same = 0; i < PATIENCE && same < 10; i++) {
 		before = after;
 		sleep_ms(20);
 		after = look();
-		if (!memcmp(&before, &after, sizeof(after)))
-			break;
+		same = memcmp(&before, &after, sizeof(after)) ? 0 : same + 1;
 	}
 	return after;
 }
@@ -514,13 +513,13 @@ static void try_left(struct trial *trial)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	after = settle();
-	if (after.files != before.files)
+	if (after.files > before.files)
 		ANSWER(trial, "%u file(s)", after.files - before.files);
-	else if (after.queues != before.queues)
+	else if (after.queues > before.queues)
 		ANSWER(trial, "%u queue(s)", after.queues - before.queues);
-	else if (after.sysv != before.sysv)
+	else if (after.sysv > before.sysv)
 		ANSWER(trial, "%u System V object(s)", after.sysv - before.sysv);
-	else if (after.objects != before.objects)
+	else if (after.objects > before.objects)
 		ANSWER(trial, "%u object(s)", after.objects - before.objects);
 	else
 		ANSWER(trial, "nothing");
@@ -787,7 +786,9 @@ static bool answer(struct trial *trial, void (*experiment)(struct trial *trial))
 		sleep_ms(1);
 	}
 	kill(-pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	/* Whom it has started is ours now, and may take longer to die. */
+	while (waitpid(-pid, NULL, 0) > 0)
+		;
 	return !*trial->common.skip;
 }
 
@@ -807,6 +808,7 @@ bool survive(const struct method *method, struct survival *survival)
 	*survival = (struct survival) { 0 };
 	snprintf(survival->method, sizeof(survival->method), "%s", method->name);
 	trial->method = method;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (size_t i = 0; there && i < QUESTIONS; i++) {
 		/* What does not work at all is told from what is too large. */
 		if (!answer(trial, experiments[i])) {
@@ -816,6 +818,7 @@ bool survive(const struct method *method, struct survival *survival)
 		memcpy(survival->answers[i], trial->answer,
 		       sizeof(trial->answer));
 	}
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	munmap(trial, sizeof(*trial));
 	return there;
 }
