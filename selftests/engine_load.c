@@ -151,15 +151,6 @@ static int be_real_time(int priority)
 	return sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER, &param);
 }
 
-static int stay_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set);
-}
-
 /*
  * Whoever cancels completes the request, and the one that this wakes preempts it. What
  * that one submits next must not wait for the one that it has preempted.

@@ -481,6 +481,16 @@ static inline int become_scheduled(int policy, int prio)
 	return sys(syscall(SYS_sched_setattr, 0, &attr, 0));
 }
 
+/* Runs on one processor only, with the children that are made after that. */
+static inline int stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sys(sched_setaffinity(0, sizeof(set), &set));
+}
+
 /* Becomes a user without privileges, who may still see its own /proc. */
 static inline int become(uid_t uid)
 {

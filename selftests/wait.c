@@ -584,11 +584,8 @@ TEST(sleepers_with_one_timer)
 	struct nap nap = { .cmd = IPCDEV_IOC_RECV, .rights = RIGHT_READ };
 	int dev = device(), round, ret, i;
 	pid_t pid[NAPPERS], first;
-	cpu_set_t cpu;
 
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	ASSERT_EQ(0, stay_on(0));
 	nap.fd = create_queue(dev, .depth = 1);
 	/* The timer is armed for nobody: for later than all, and for sooner. */
 	for (round = 0; round < 2; round++) {
@@ -622,13 +619,10 @@ static pid_t sleeper_on(int cpu, int fd, clockid_t clock, __u64 deadline)
 		.cmd = IPCDEV_IOC_RECV, .rights = RIGHT_READ, .fd = fd,
 	};
 	pid_t pid = child();
-	cpu_set_t set;
 
 	if (pid)
 		return pid;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (stay_on(cpu))
 		_exit(1);
 	if (do_sleep(&nap, flag, deadline) != -ETIMEDOUT)
 		_exit(2);
