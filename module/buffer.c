@@ -13,12 +13,14 @@
  * Sealing needs that there is no mapping made through a writing handle, which is
  * why these are counted here, and that nobody has pinned a page.
  */
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
+#include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -190,8 +192,9 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
  * batch of the CPU on which that happened. Releasing any batch of pages there
  * empties these first; the calls that do nothing else are not for modules.
  */
-static void drain_this_cpu(struct page *page)
+static void drain_this_cpu(void)
 {
+	struct page *page = ZERO_PAGE(0);
 	struct folio_batch batch;
 
 	get_page(page);
@@ -200,29 +203,40 @@ static void drain_this_cpu(struct page *page)
 	ipcdev_batch_release(&batch);
 }
 
-struct drain_work {
-	struct work_struct work;
-	struct page *page;
-};
-
 static void drain_work(struct work_struct *work)
 {
-	drain_this_cpu(container_of(work, struct drain_work, work)->page);
+	drain_this_cpu();
 }
 
-static void drain_cpus(struct page *page)
+/*
+ * Nobody waits for it: a real-time thread may keep a CPU from ever getting there. It
+ * refers to nothing, and one that is queued already will do.
+ */
+static DEFINE_PER_CPU(struct work_struct, drain_works);
+
+static void ask_cpus_to_drain(void)
 {
-	struct drain_work drain = { .page = page };
 	int cpu;
 
-	INIT_WORK_ONSTACK(&drain.work, drain_work);
-	cpus_read_lock();
-	for_each_online_cpu(cpu) {
-		schedule_work_on(cpu, &drain.work);
-		flush_work(&drain.work);
-	}
-	cpus_read_unlock();
-	destroy_work_on_stack(&drain.work);
+	/* The work of a CPU that goes offline, which empties its batches, runs elsewhere. */
+	for_each_online_cpu(cpu)
+		schedule_work_on(cpu, per_cpu_ptr(&drain_works, cpu));
+}
+
+void ipcdev_buffer_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_WORK(per_cpu_ptr(&drain_works, cpu), drain_work);
+}
+
+void ipcdev_buffer_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		cancel_work_sync(per_cpu_ptr(&drain_works, cpu));
 }
 
 /*
@@ -267,21 +281,6 @@ static int check_pinned(struct ipcdev_buffer *buf)
 	return 0;
 }
 
-/* Empty the batches, of this CPU or of all, by means of one of our pages. */
-static int drain(struct ipcdev_buffer *buf, bool all)
-{
-	struct page *page = get_page_at(buf, 0, PAGE_GFP);
-
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-	if (all)
-		drain_cpus(page);
-	else
-		drain_this_cpu(page);
-	put_page(page);
-	return 0;
-}
-
 /*
  * References that pass by must not look like pins: those of this CPU's batches
  * are the rule, those of others' and of a migration, say, the exception. Other
@@ -292,14 +291,13 @@ static int wait_unpinned(struct ipcdev_buffer *buf)
 	unsigned int try;
 	int ret;
 
-	ret = drain(buf, false);
-	if (!ret)
-		ret = check_pinned(buf);
+	drain_this_cpu();
+	ret = check_pinned(buf);
 	for (try = 0; try < SEAL_TRIES && ret == -EBUSY; try++) {
+		if (try == 1)
+			ask_cpus_to_drain();
 		usleep_range(500 << try, 1000 << try);
-		ret = try == 1 ? drain(buf, true) : 0;
-		if (!ret)
-			ret = check_pinned(buf);
+		ret = check_pinned(buf);
 	}
 	return ret;
 }

@@ -506,6 +506,8 @@ static __always_inline int ipcdev_waiter_sleep(struct ipcdev_waiter *w,
 
 /* buffer.c */
 extern const struct file_operations ipcdev_buffer_fops;
+void ipcdev_buffer_init(void);
+void ipcdev_buffer_exit(void);
 long ipcdev_buffer_create(void __user *uarg, size_t usize);
 int ipcdev_buffer_write_begin(struct file *file);
 void ipcdev_buffer_write_end(struct file *file);

@@ -83,6 +83,7 @@ static int __init ipcdev_init(void)
 
 	ipcdev_account_init();
 	ipcdev_wait_init();
+	ipcdev_buffer_init();
 	ret = ipcdev_message_init();
 	if (ret)
 		return ret;
@@ -121,6 +122,7 @@ static void __exit ipcdev_exit(void)
 	ipcdev_soft_exit();
 	ipcdev_message_exit();
 	ipcdev_objects_exit();
+	ipcdev_buffer_exit();
 	ipcdev_wait_exit();
 }
 

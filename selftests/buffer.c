@@ -899,6 +899,53 @@ TEST_F(create, always_zeroed)
 	}
 }
 
+#define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
+
+/* Keeps a processor from all that is not real-time, for ten seconds at most. */
+static pid_t hog(int cpu)
+{
+	struct rlimit limit = { 10000000, 10000000 };
+	bool *runs = shared_memory(sizeof(*runs));
+	pid_t pid = child();
+
+	if (!pid) {
+		if (setrlimit(RLIMIT_RTTIME, &limit) || stay_on(cpu) ||
+		    become_scheduled(SCHED_FIFO, 1))
+			_exit(1);
+		__atomic_store_n(runs, true, __ATOMIC_RELEASE);
+		while (true)
+			;
+	}
+	until(__atomic_load_n(runs, __ATOMIC_ACQUIRE));
+	return pid;
+}
+
+/* What other processors do about a page is nice to have, and never waited for. */
+TEST_F(create, seal_does_not_wait_for_a_busy_processor)
+{
+	int fd = create_buffer(self->dev, .size = 1), pipefd[2];
+	char before[32];
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	if (stay_on(1))
+		SKIP(return, "one processor");
+	ASSERT_EQ(0, stay_on(0));
+	ASSERT_EQ(0, read_file(RT_RUNTIME, before, sizeof(before)));
+	ASSERT_EQ(0, write_file(RT_RUNTIME, "-1"));
+	hold_page(fd, pipefd);
+	pid = hog(1);
+	EXPECT_EQ(-EBUSY, seal(fd));
+	/* And not because that was over. */
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	EXPECT_EQ(0, write_file(RT_RUNTIME, "%s", before));
+	release_page(pipefd);
+	EXPECT_EQ(0, seal(fd));
+	close(fd);
+}
+
 #define DISK		"/dev/ram0"
 #define DISK_SIZE	1048576
 
