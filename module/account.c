@@ -35,6 +35,10 @@ unsigned int ipcdev_max_depth = 8192;
 module_param_named(max_depth, ipcdev_max_depth, uint, 0644);
 MODULE_PARM_DESC(max_depth, "messages in one queue, requests of one engine (8192)");
 
+unsigned int ipcdev_max_requests = 65536;
+module_param_named(max_requests, ipcdev_max_requests, uint, 0644);
+MODULE_PARM_DESC(max_requests, "requests of all engines for each user (65536)");
+
 unsigned int ipcdev_max_msg_size = 16 << 20;
 module_param_named(max_msg_size, ipcdev_max_msg_size, uint, 0644);
 MODULE_PARM_DESC(max_msg_size, "bytes in one message (16 MiB)");

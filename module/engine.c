@@ -1290,6 +1290,7 @@ static void engine_free(struct ipcdev_object *obj)
 	ipcdev_feed_exit(&engine->feed);
 	cancel_work_sync(&engine->release);
 	kvfree(engine->jobs);
+	ipcdev_uncharge(obj->account, IPCDEV_REQUESTS, engine->depth);
 	ipcdev_ring_exit(&engine->ring);
 	kfree_rcu(engine, ring.obj.rcu);
 }
@@ -1397,9 +1398,13 @@ static struct ipcdev_engine *engine_alloc(const struct ipcdev_backend *be, u32 f
 		goto err_free;
 	engine->ring.obj.writers = 1;
 	engine->ring.obj.had_writer = true;
-	ret = ipcdev_feed_init(&engine->feed, &engine->ring, engine_tell);
+	ret = ipcdev_charge(engine->ring.obj.account, IPCDEV_REQUESTS, depth,
+			    READ_ONCE(ipcdev_max_requests));
 	if (ret)
 		goto err_ring;
+	ret = ipcdev_feed_init(&engine->feed, &engine->ring, engine_tell);
+	if (ret)
+		goto err_charge;
 	ret = alloc_jobs(engine);
 	if (ret)
 		goto err_feed;
@@ -1407,6 +1412,8 @@ static struct ipcdev_engine *engine_alloc(const struct ipcdev_backend *be, u32 f
 
 err_feed:
 	ipcdev_feed_exit(&engine->feed);
+err_charge:
+	ipcdev_uncharge(engine->ring.obj.account, IPCDEV_REQUESTS, depth);
 err_ring:
 	ipcdev_ring_exit(&engine->ring);
 err_free:

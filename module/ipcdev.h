@@ -320,6 +320,7 @@ enum ipcdev_resource {
 	IPCDEV_EVENTFDS,
 	IPCDEV_INFLIGHT,
 	IPCDEV_NAMES,
+	IPCDEV_REQUESTS,
 	IPCDEV_TIMER_RATE,
 	IPCDEV_RESOURCES,
 };
@@ -329,6 +330,7 @@ extern unsigned long ipcdev_max_bytes;
 extern unsigned int ipcdev_max_eventfds;
 extern unsigned int ipcdev_max_names;
 extern unsigned int ipcdev_max_depth;
+extern unsigned int ipcdev_max_requests;
 extern unsigned int ipcdev_max_msg_size;
 extern unsigned int ipcdev_max_batch;
 extern unsigned long ipcdev_timer_period_min;

@@ -3,11 +3,11 @@
  * Limits: each parameter at its edge and past it, who is charged, and that a
  * memory cgroup that is full is an errno and nobody's death.
  */
-#include "ipcdev_test.h"
+#include "engine_test.h"
 
 static const char *const names[] = {
 	"max_objects", "max_bytes", "max_depth", "max_msg_size", "max_batch",
-	"max_eventfds", "max_names",
+	"max_eventfds", "max_names", "max_requests",
 };
 
 /* Users, who the tests become and cease to be by their effective ids. */
@@ -226,6 +226,48 @@ TEST_F(limits, depth)
 	EXPECT_EQ(0, put(q, 0, 1));
 	EXPECT_EQ(0, put(q, 0, 2));
 	close(q);
+}
+
+/* An engine counts with its depth, whatever is in flight. */
+TEST_F(limits, requests)
+{
+	int e[2], other;
+
+	ASSERT_EQ(0, as(ALICE));
+	ASSERT_EQ(0, limit("max_requests", 100));
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = 101));
+	EXPECT_EQ(0, info(self->dev).objects);
+	EXPECT_EQ(0, info(self->dev).bytes);
+	e[0] = create_engine(self->dev, .depth = 100);
+	ASSERT_LE(0, e[0]);
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = 1));
+	close(e[0]);
+	/* All engines of a user count, but not those of others. */
+	e[0] = create_engine(self->dev, .depth = 90);
+	e[1] = create_engine(self->dev, .depth = 10);
+	ASSERT_LE(0, e[0]);
+	ASSERT_LE(0, e[1]);
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = 1));
+	ASSERT_EQ(0, as(BOB));
+	other = create_engine(self->dev, .depth = 100);
+	EXPECT_LE(0, other);
+	/* Whoever closes it: it is the creator's. */
+	close(e[1]);
+	ASSERT_EQ(0, as(ALICE));
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = 11));
+	e[1] = create_engine(self->dev, .depth = 10);
+	EXPECT_LE(0, e[1]);
+	/* A limit that is lowered takes nothing away. */
+	ASSERT_EQ(0, limit("max_requests", 1));
+	EXPECT_EQ(1, nop(e[0], 1));
+	close(e[0]);
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = 1));
+	close(e[1]);
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = 0));
+	e[0] = create_engine(self->dev, .depth = 1);
+	EXPECT_LE(0, e[0]);
+	close(e[0]);
+	close(other);
 }
 
 TEST_F(limits, message_size)

@@ -752,8 +752,9 @@ struct ipcdev_ring_record {
  *
  * &IPCDEV_IOC_CREATE_ENGINE, on the device; returns the handle's descriptor. All
  * memory that its requests need is there and charged when the call returns. EINVAL if
- * @depth is more than the module or the back end allows, EDQUOT if the user has as many
- * engines as that allows: 16 for a device that is an "edu".
+ * @depth is more than the module or the back end allows, EDQUOT if the depths of all of
+ * the user's engines would come to more than max_requests, or if the user has as many
+ * engines as the back end allows: 16 for a device that is an "edu".
  *
  * An engine takes requests from whoever holds a handle with IPCDEV_RIGHT_WRITE, and
  * carries them out while the caller goes on. It is a ring, too, of which the kernel is
