@@ -271,6 +271,11 @@ static int check_pinned(struct ipcdev_buffer *buf)
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		pinned = page_pinned(page);
+		if (pinned) {
+			/* A batch of this CPU may have it: new, or back from swap just now. */
+			drain_this_cpu();
+			pinned = page_pinned(page);
+		}
 		put_page(page);
 		if (pinned)
 			return -EBUSY;
@@ -283,16 +288,14 @@ static int check_pinned(struct ipcdev_buffer *buf)
 
 /*
  * References that pass by must not look like pins: those of this CPU's batches
- * are the rule, those of others' and of a migration, say, the exception. Other
- * CPUs are interrupted once, if waiting was no help.
+ * are the rule, and were seen to; those of others' and of a migration, say, the
+ * exception. Other CPUs are interrupted once, if waiting was no help.
  */
 static int wait_unpinned(struct ipcdev_buffer *buf)
 {
+	int ret = check_pinned(buf);
 	unsigned int try;
-	int ret;
 
-	drain_this_cpu();
-	ret = check_pinned(buf);
 	for (try = 0; try < SEAL_TRIES && ret == -EBUSY; try++) {
 		if (try == 1)
 			ask_cpus_to_drain();

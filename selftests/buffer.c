@@ -8,6 +8,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/swap.h>
 #include <sys/time.h>
 
 /* Where there are two, kernels may lack the one with the shorter times. */
@@ -1013,6 +1014,59 @@ TEST_F(create, seal_minds_direct_io)
 	}
 	close(r.disk);
 	free(before);
+}
+
+/* Makes the disk one to swap to. */
+static int swap_to_disk(size_t page)
+{
+	char *header = calloc(1, page);
+	__u32 *at = (void *)(header + 1024);
+	int fd = open(DISK, O_RDWR | O_CLOEXEC), ret = -ENODEV;
+
+	at[0] = 1;			/* the version */
+	at[1] = DISK_SIZE / page - 1;	/* the last page */
+	memcpy(header + page - 10, "SWAPSPACE2", 10);
+	if (fd >= 0 && write(fd, header, page) == (ssize_t)page)
+		ret = sys(swapon(DISK, 0));
+	close(fd);
+	free(header);
+	return ret;
+}
+
+/* To look at a page brings it back, and that is no pin. */
+TEST_F(create, seals_what_was_swapped_out)
+{
+	size_t size = DISK_SIZE / 2, resident = 0, i;
+	unsigned char in[DISK_SIZE / 4096];
+	int fd, ro, ret;
+	char *p;
+
+	fd = create_buffer(self->dev, .size = size);
+	ASSERT_LE(0, fd);
+	ro = dup_handle(fd, RIGHT_READ, 0);
+	p = map(fd, size, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, p);
+	for (i = 0; i < size; i++)
+		p[i] = i / self->page;
+	if (swap_to_disk(self->page))
+		SKIP(return, "no swap on " DISK);
+	madvise(p, size, 21 /* MADV_PAGEOUT */);
+	EXPECT_EQ(0, sys(mincore(p, size, in)));
+	for (i = 0; i < size / self->page; i++)
+		resident += in[i] & 1;
+	munmap(p, size);
+	ret = seal(fd);
+	EXPECT_EQ(0, sys(swapoff(DISK)));
+	EXPECT_GT(size / self->page / 2, resident);
+	EXPECT_EQ(0, ret);
+	p = map(ro, size, PROT_READ);
+	ASSERT_NE(NULL, p);
+	for (i = 0; i < size && p[i] == (char)(i / self->page); i++)
+		;
+	EXPECT_EQ(size, i);
+	munmap(p, size);
+	close(ro);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
