@@ -16,6 +16,11 @@
  * before it takes: the handle has one, and further threads of the same handle
  * bring their own.
  *
+ * What came back and has left the log is a *stray*. It is stored like what is in the
+ * log, and counts against the limits, whichever handles it came back to. A queue that
+ * drops lets strays go in the order of their numbers, so that one number tells a
+ * ticket whether its message is still there: no handle need be visited for that.
+ *
  * Senders, and the sleep for room, are the queue's (queue.c). How far a handle may
  * be behind is its own limit, and the log knows as well how many reach it before the
  * message of each number. A queue that drops lets nobody wait: it cuts its oldest
@@ -27,6 +32,7 @@
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/rbtree.h>
 #include <linux/slab.h>
 
 #include "ipcdev.h"
@@ -58,6 +64,10 @@ struct place {
  * @needed_bytes: payload from there on
  * @idle: cursors of handles for which somebody sleeps
  * @smaller: if it drops, cursors whose backlog is not the queue's depth
+ * @strays: messages that came back and are not in the log, by number
+ * @nr_strays: how many
+ * @stray_bytes: their payload
+ * @kept: what came back and has a number below that has been dropped
  * @done: messages that are cut off, to be freed without the lock
  * @log: places of the messages, and of the next
  */
@@ -70,6 +80,10 @@ struct ipcdev_broadcast {
 	u64 needed_bytes;
 	struct list_head idle;
 	struct list_head smaller;
+	struct rb_root_cached strays;
+	u32 nr_strays;
+	u64 stray_bytes;
+	u64 kept;
 	struct list_head done;
 	struct place *log;
 };
@@ -114,6 +128,44 @@ static void leave(struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
 	leave_from(b, c, max(c->next, b->first));
 }
 
+/* Nobody is to receive it any more. */
+static void let_go(struct ipcdev_broadcast *b, struct ipcdev_message *msg)
+{
+	msg = retire(&b->q, msg);
+	if (msg)
+		list_add(&msg->list, &b->done);
+}
+
+static void remove_stray(struct ipcdev_broadcast *b, struct ipcdev_message *msg)
+{
+	rb_erase_cached(&msg->age, &b->strays);
+	b->nr_strays--;
+	b->stray_bytes -= msg->len;
+	let_go(b, msg);
+}
+
+/* The oldest is lost to all to whom it came back, who find that out from @kept. */
+static void drop_stray(struct ipcdev_broadcast *b)
+{
+	struct ipcdev_message *msg;
+
+	msg = rb_entry(rb_first_cached(&b->strays), struct ipcdev_message, age);
+	trace_ipcdev_drop(&b->q.obj, msg);
+	b->q.dropped += msg->tickets;
+	b->kept = msg->seq + 1;
+	msg->tickets = 0;
+	remove_stray(b, msg);
+}
+
+static void add_stray(struct ipcdev_broadcast *b, struct ipcdev_message *msg)
+{
+	rb_add_cached(&msg->age, &b->strays, older);
+	b->nr_strays++;
+	b->stray_bytes += msg->len;
+	if (drops(b) && b->nr_strays > b->q.depth)
+		drop_stray(b);
+}
+
 static void cut_first(struct ipcdev_broadcast *b)
 {
 	struct place *cut = place(b, b->first++);
@@ -133,9 +185,10 @@ static void cut_first(struct ipcdev_broadcast *b)
 	b->q.queued_bytes -= msg->len;
 	if (msg->cargo)
 		b->q.laden--;
-	msg = retire(&b->q, msg);
-	if (msg)
-		list_add(&msg->list, &b->done);
+	if (unlikely(msg->tickets))
+		add_stray(b, msg);
+	else
+		let_go(b, msg);
 }
 
 /* Let go of what nobody is to receive any more. */
@@ -145,6 +198,27 @@ static __always_inline void cut(struct ipcdev_broadcast *b)
 		b->needed_bytes -= place(b, b->needed++)->msg->len;
 	while (b->q.queued > b->history && b->first != b->needed)
 		cut_first(b);
+}
+
+static bool overflows(const struct ipcdev_broadcast *b, u32 len)
+{
+	return b->q.queued_bytes + b->stray_bytes + len > b->q.bytes_max;
+}
+
+/*
+ * Make room for as many bytes. A queue that drops loses what is oldest; another only
+ * history, and may hold more than fits for as long as what came back is there.
+ */
+static noinline void make_room(struct ipcdev_broadcast *b, u32 len)
+{
+	while (overflows(b, len)) {
+		if (drops(b) && b->nr_strays)
+			drop_stray(b);
+		else if (drops(b) || b->first != b->needed)
+			cut_first(b);
+		else
+			break;
+	}
 }
 
 static noinline void free_all_done(struct ipcdev_broadcast *b)
@@ -175,7 +249,8 @@ static bool somebody_full(const struct ipcdev_broadcast *b)
 static __always_inline bool log_has_room(const struct ipcdev_broadcast *b, u32 len)
 {
 	/* History makes room. */
-	return drops(b) || (!somebody_full(b) && b->needed_bytes + len <= b->q.bytes_max);
+	return drops(b) || (!somebody_full(b) &&
+			    b->needed_bytes + b->stray_bytes + len <= b->q.bytes_max);
 }
 
 /**
@@ -186,6 +261,37 @@ static __always_inline bool log_has_room(const struct ipcdev_broadcast *b, u32 l
 bool ipcdev_broadcast_has_room(struct ipcdev_queue *q, u32 len)
 {
 	return log_has_room(to_broadcast(q), len);
+}
+
+static struct ipcdev_ticket *first_returned(struct ipcdev_cursor *c)
+{
+	return list_first_entry_or_null(&c->returned, struct ipcdev_ticket, w.node);
+}
+
+static void ticket_put(struct ipcdev_cursor *c, struct ipcdev_ticket *t)
+{
+	if (likely(t == &c->own))
+		c->own_taken = false;
+	else
+		kfree(t);
+}
+
+static void add_lost(u32 *lost, u64 count)
+{
+	*lost += min_t(u64, count, U32_MAX - *lost);
+}
+
+/* What came back may have been dropped since, and has been counted then. */
+static void find_dropped(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
+{
+	struct ipcdev_ticket *t, *later;
+
+	while (unlikely((t = first_returned(c)) && t->seq < b->kept)) {
+		list_del(&t->w.node);
+		later = first_returned(c);
+		add_lost(later ? &later->lost : &c->lost, t->lost + 1ULL);
+		ticket_put(c, t);
+	}
 }
 
 /*
@@ -206,7 +312,7 @@ static noinline void find_lost(struct ipcdev_broadcast *b, struct ipcdev_cursor 
 			trace_ipcdev_drop(&b->q.obj, place(b, seq)->msg);
 	}
 	b->q.dropped += to - from;
-	c->lost += min_t(u64, to - c->next, U32_MAX - c->lost);
+	add_lost(&c->lost, to - c->next);
 	leave(b, c);
 	c->next = to;
 	enter(b, c);
@@ -215,8 +321,10 @@ static noinline void find_lost(struct ipcdev_broadcast *b, struct ipcdev_cursor 
 /* Before one looks where a cursor is. */
 static __always_inline void catch_up(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 {
-	if (unlikely(drops(b)))
+	if (unlikely(drops(b))) {
+		find_dropped(b, c);
 		find_lost(b, c);
+	}
 }
 
 /* Take the message that the cursor is at. */
@@ -273,9 +381,10 @@ void ipcdev_broadcast_accept(struct ipcdev_queue *q, struct ipcdev_message *msg)
 	struct ipcdev_broadcast *b = to_broadcast(q);
 	struct ipcdev_cursor *c, *next;
 
-	while (unlikely(q->queued_bytes + msg->len > q->bytes_max ||
-			q->queued >= max(q->depth, b->history)))
+	while (unlikely(q->queued >= max(q->depth, b->history)))
 		cut_first(b);
+	if (unlikely(overflows(b, msg->len)))
+		make_room(b, msg->len);
 	msg->seq = q->next_seq;
 	place(b, q->next_seq++)->msg = msg;
 	q->queued++;
@@ -324,14 +433,6 @@ static struct ipcdev_ticket *ticket_get(struct ipcdev_broadcast *b, struct ipcde
 	return t;
 }
 
-static void ticket_put(struct ipcdev_cursor *c, struct ipcdev_ticket *t)
-{
-	if (likely(t == &c->own))
-		c->own_taken = false;
-	else
-		kfree(t);
-}
-
 /* A ticket's message is not needed any more. Returns it if it is to be discarded. */
 static __always_inline struct ipcdev_message *unpin(struct ipcdev_broadcast *b,
 						    struct ipcdev_ticket *t)
@@ -344,10 +445,51 @@ static __always_inline struct ipcdev_message *unpin(struct ipcdev_broadcast *b,
 	return retire(&b->q, msg);
 }
 
+/* The ticket has got into its handle's list. */
+static void keep_returned(struct ipcdev_broadcast *b, struct ipcdev_ticket *t)
+{
+	struct ipcdev_message *msg = t->w.msg;
+
+	if (msg->seq < b->kept) {
+		/* Later ones have been dropped already. */
+		trace_ipcdev_drop(&b->q.obj, msg);
+		b->q.dropped++;
+		msg = unpin(b, t);
+		if (msg)
+			list_add(&msg->list, &b->done);
+		return;
+	}
+	msg->pins--;
+	if (msg->tickets++ || msg->seq >= b->first)
+		return;
+	msg->orphan = false;
+	add_stray(b, msg);
+	if (overflows(b, 0))
+		make_room(b, 0);
+	if (!log_has_room(b, b->q.msg_max))
+		b->q.want_room = true;
+}
+
+/* The ticket, whose message has not been dropped, has left its handle's list. */
+static void forget_returned(struct ipcdev_broadcast *b, struct ipcdev_ticket *t)
+{
+	struct ipcdev_message *msg = t->w.msg;
+
+	if (!--msg->tickets && msg->seq < b->first)
+		remove_stray(b, msg);
+}
+
+/* Whether there is anything that came back, also if nobody has looked since. */
+static bool has_returned(const struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
+{
+	return !list_empty(&c->returned) &&
+	       list_last_entry(&c->returned, struct ipcdev_ticket, w.node)->seq >= b->kept;
+}
+
 /* Nobody will send any more, and the handle has received all. */
 static bool drained(const struct ipcdev_broadcast *b, const struct ipcdev_cursor *c)
 {
-	return ipcdev_writers_gone(&b->q.obj) && !c->taken && list_empty(&c->returned) &&
+	return ipcdev_writers_gone(&b->q.obj) && !c->taken && !has_returned(b, c) &&
 	       !unread(b, c);
 }
 
@@ -414,10 +556,10 @@ static struct ipcdev_message *next_message(struct ipcdev_broadcast *b, struct ip
 {
 	struct ipcdev_ticket *back;
 
-	back = list_first_entry_or_null(&c->returned, struct ipcdev_ticket, w.node);
+	catch_up(b, c);
+	back = first_returned(c);
 	if (unlikely(back))
 		return back->w.msg;
-	catch_up(b, c);
 	return unread(b, c) ? place(b, c->next)->msg : NULL;
 }
 
@@ -427,7 +569,7 @@ static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *
 {
 	struct ipcdev_queue *q = &b->q;
 	struct ipcdev_ticket *later, *sleeper;
-	struct ipcdev_message *done = NULL;
+	struct ipcdev_message *msg;
 	__poll_t events = EPOLLIN;
 
 	spin_lock(&q->obj.lock);
@@ -436,7 +578,9 @@ static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *
 	sleeper = first_sleeper(c);
 	if (t->epoch != c->epoch) {
 		/* It belongs to what the handle has forgotten since. */
-		done = unpin(b, t);
+		msg = unpin(b, t);
+		if (msg)
+			list_add(&msg->list, &b->done);
 		ticket_put(c, t);
 		events = 0;
 	} else if (sleeper) {
@@ -447,17 +591,20 @@ static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *
 		ticket_put(c, t);
 	} else {
 		c->taken--;
+		t->seq = t->w.msg->seq;
 		list_for_each_entry(later, &c->returned, w.node) {
-			if (later->w.msg->seq > t->w.msg->seq)
+			if (later->seq > t->seq)
 				break;
 		}
 		list_add_tail(&t->w.node, &later->w.node);
+		keep_returned(b, t);
+		/* It may be lost, and have been the last. */
+		if (!next_message(b, c))
+			events = drained(b, c) ? EPOLLHUP : 0;
 	}
 	spin_unlock(&q->obj.lock);
 	if (events)
 		ipcdev_notify(&q->obj, events);
-	if (done)
-		ipcdev_queue_discard(q, done);
 }
 
 static __always_inline void put_received(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
@@ -522,6 +669,7 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 		if (likely(!ret) && unlikely(!fits(t->w.msg, room))) {
 			note_need(t->w.msg, room);
 			put_back(b, c, t);
+			free_done(b);
 			return ERR_PTR(-EMSGSIZE);
 		}
 		if (likely(!ret))
@@ -536,9 +684,12 @@ static __always_inline struct ipcdev_ticket *take_ticket(struct ipcdev_broadcast
 	}
 	if (unlikely(!list_empty(&c->returned))) {
 		ticket_put(c, t);
-		t = list_first_entry(&c->returned, struct ipcdev_ticket, w.node);
+		t = first_returned(c);
 		list_del(&t->w.node);
+		msg->pins++;
+		forget_returned(b, t);
 		c->taken++;
+		events = ipcdev_queue_admit(&b->q);
 	} else {
 		take_next(b, c, t);
 		events = made_way(b, c);
@@ -665,21 +816,18 @@ struct ipcdev_message *ipcdev_broadcast_pin(struct ipcdev_handle *h, u32 positio
  */
 static void forget(struct ipcdev_broadcast *b, struct ipcdev_cursor *c)
 {
-	struct ipcdev_ticket *t, *next;
-	struct ipcdev_message *msg;
+	struct ipcdev_ticket *t;
 
-	list_for_each_entry_safe(t, next, &c->returned, w.node) {
-		list_del(&t->w.node);
-		msg = unpin(b, t);
-		if (msg)
-			list_add(&msg->list, &b->done);
-		ticket_put(c, t);
-	}
 	c->epoch++;
 	c->taken = 0;
 	if (!c->subscribed)
 		return;
 	catch_up(b, c);
+	while ((t = first_returned(c))) {
+		list_del(&t->w.node);
+		forget_returned(b, t);
+		ticket_put(c, t);
+	}
 	c->lost = 0;
 	leave(b, c);
 	list_del_init(&c->smaller);
@@ -898,6 +1046,7 @@ struct ipcdev_queue *ipcdev_broadcast_alloc(u32 depth, u32 history)
 	b->history = history;
 	INIT_LIST_HEAD(&b->idle);
 	INIT_LIST_HEAD(&b->smaller);
+	b->strays = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&b->done);
 	return &b->q;
 }

@@ -166,12 +166,15 @@ struct ipcdev_waiter {
 /**
  * struct ipcdev_ticket - what a receiver of a broadcast needs
  * @w: while it sleeps; its @msg is what it has taken. Once that has come back, the
- *	ticket is in the cursor's list of what has
+ *	ticket is in the cursor's list of what has, and if the queue has dropped the
+ *	message meanwhile, that is gone
+ * @seq: number of the message, in that list
  * @lost: messages that the handle lost before this one
  * @epoch: of the cursor, when it was taken
  */
 struct ipcdev_ticket {
 	struct ipcdev_waiter w;
+	u64 seq;
 	u32 lost;
 	u32 epoch;
 };

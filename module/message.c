@@ -44,6 +44,7 @@ struct ipcdev_message *ipcdev_message_alloc(size_t room)
 	msg->pid = NULL;
 	msg->cargo = NULL;
 	msg->pins = 0;
+	msg->tickets = 0;
 	msg->lost = 0;
 	msg->orphan = false;
 	msg->call = false;

@@ -59,7 +59,8 @@ enum ipcdev_message_state {
  *	that nothing distinguishes
  * @list: likewise, if it is one of these; or of dropped messages
  * @next_slot: in the queue's stack of free slots
- * @age: in its queue's order of sending, while it is ready and may be dropped
+ * @age: in its queue's order of sending, while it is ready and may be dropped; of a
+ *	broadcast, while it is not in the log and a handle keeps it
  * @gone: in its server's list of calls whose callers have given up, once it is held
  * @gone_all: in its queue's list of these, likewise
  * @seq: its place among those sent to its queue
@@ -67,9 +68,11 @@ enum ipcdev_message_state {
  * @order: its place among those that are ready: the sender's priority and, in the
  *	last IPCDEV_RANK_BITS, the rank of its scheduling, or 0
  * @len: bytes of payload
- * @pins: peekers that are copying it; protected by the queue's lock
+ * @pins: peekers that are copying it, and receivers of a broadcast; protected by the
+ *	queue's lock
  * @lost: messages dropped before it, while it is taken
- * @orphan: the queue has done with it while it was pinned: the last peeker frees it
+ * @orphan: the queue has done with it while it was pinned: whoever unpins it last
+ *	frees it
  * @slot: it is from the cache
  * @room: bytes behind this header
  * @call: it is a call, until that ends
@@ -78,6 +81,7 @@ enum ipcdev_message_state {
  * @sched_policy: of the caller
  * @sched_prio: of the caller
  * @error: of a reply
+ * @tickets: handles' lists of what came back that it is in, for a broadcast
  * @caller: who sleeps for the reply, until that is there or it gives up
  * @server: the handle through which it can be answered, while it is held
  * @pid: of the sender, referenced, or NULL
@@ -119,6 +123,7 @@ struct ipcdev_message {
 	u16 sched_policy;
 	s16 sched_prio;
 	u32 error;
+	u32 tickets;
 	struct ipcdev_caller *caller;
 	struct ipcdev_handle *server;
 	struct pid *pid;

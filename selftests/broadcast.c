@@ -1308,6 +1308,263 @@ TEST_F(topic, what_came_back_goes_with_the_handle)
 	EXPECT_EQ(0, read(p[0], &c, 1));
 }
 
+/* Sends @len bytes that begin with @seq, and a descriptor unless that is negative. */
+static long put_long(int fd, __u64 seq, __u32 len, int what)
+{
+	__u64 data[MSG_MAX / sizeof(seq)] = { seq };
+
+	return send_msg(fd, .flags = IPCDEV_NONBLOCK, .msg = {
+		.data = PTR(data), .len = len,
+		.fds = PTR(&what), .fd_count = what >= 0,
+	});
+}
+
+/* As next(), of these, without the descriptor. */
+static long next_long(int fd, __u32 *lost)
+{
+	__u64 data[MSG_MAX / sizeof(__u64)] = { 0 };
+	struct ipcdev_transfer t = {
+		.flags = IPCDEV_NONBLOCK,
+		.msg = {
+			.flags = IPCDEV_MSG_DROP_FDS,
+			.data = PTR(data), .len = sizeof(data),
+		},
+	};
+	long ret = recv_msg(fd, &t);
+
+	*lost = t.msg.lost;
+	return ret ?: (long)data[0];
+}
+
+static long fail_to_receive(int fd)
+{
+	static void *bad;
+	struct ipcdev_transfer t = {
+		.flags = IPCDEV_NONBLOCK,
+		.msg = { .flags = IPCDEV_MSG_DROP_FDS, .len = MSG_MAX },
+	};
+
+	bad = bad ?: bad_page();
+	t.msg.data = PTR(bad);
+	return recv_msg(fd, &t);
+}
+
+/*
+ * Each of many handles fails to receive another message. What came back is stored
+ * within the queue's limits, whose ever it is: @stored messages of @len bytes.
+ */
+static void fail_in_turn(struct __test_metadata *_metadata, __u32 len, __u64 stored)
+{
+	enum { HANDLES = 20 };
+	int dev = device(), e = eventfd(0, 0), r[HANDLES];
+	int fd = create_deep_topic(dev, .flags = BROADCAST | DROP, .depth = 1,
+				   .bytes_max = MSG_MAX);
+	__u64 got = 0, losses = 0;
+	__u32 lost;
+
+	for (int i = 0; i < HANDLES; i++)
+		r[i] = receiver(fd);
+	for (int i = 0; i < HANDLES; i++) {
+		ASSERT_EQ(0, put_long(fd, i + 1, len, e));
+		EXPECT_EQ(-EFAULT, fail_to_receive(r[i]));
+		EXPECT_EQ(1, object(r[i]).unread);
+		EXPECT_GE(stored, info(dev).inflight);
+	}
+	EXPECT_EQ(stored, info(dev).inflight);
+	for (int i = 0; i < HANDLES; i++) {
+		__u64 last = 0;
+		long seq;
+
+		while ((seq = next_long(r[i], &lost)) > 0) {
+			EXPECT_EQ(last + lost + 1, (__u64)seq);
+			last = seq;
+			losses += lost;
+			got++;
+		}
+		EXPECT_EQ(-EAGAIN, seq);
+		EXPECT_EQ(HANDLES, last);
+	}
+	/* All have the last one, and one the last that it failed to receive. */
+	EXPECT_EQ(HANDLES + stored - 1, got);
+	EXPECT_EQ(losses, object(fd).dropped);
+	EXPECT_EQ(HANDLES * HANDLES, got + losses);
+	EXPECT_EQ(0, info(dev).inflight);
+	for (int i = 0; i < HANDLES; i++)
+		close(r[i]);
+	close(fd);
+	close(e);
+	close(dev);
+}
+
+TEST(what_came_back_is_stored_within_limits)
+{
+	fail_in_turn(_metadata, MSG_MAX, 1);
+	/* Where bytes leave room, as many as the depth besides the log. */
+	fail_in_turn(_metadata, sizeof(__u64), 2);
+}
+
+/* What came back to several is stored once, and is lost to all of them at once. */
+TEST(what_came_back_to_several_is_lost_to_all)
+{
+	int dev = device(), e = eventfd(0, 0);
+	int fd = create_topic(dev, .flags = BROADCAST | DROP, .bytes_max = 2 * MSG_MAX);
+	int a = receiver(fd), b = receiver(fd);
+	__u32 lost;
+
+	ASSERT_EQ(0, put_long(fd, 1, MSG_MAX, e));
+	EXPECT_EQ(-EFAULT, fail_to_receive(a));
+	EXPECT_EQ(-EFAULT, fail_to_receive(b));
+	ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, e));
+	EXPECT_EQ(1, object(fd).queued);
+	EXPECT_EQ(2, info(dev).inflight);
+	EXPECT_EQ(2, object(a).unread);
+	EXPECT_EQ(0, object(fd).dropped);
+	/* One of them has it after all, and the other still can. */
+	EXPECT_EQ(1, next_long(a, &lost));
+	EXPECT_EQ(-EFAULT, fail_to_receive(b));
+	EXPECT_EQ(2, info(dev).inflight);
+	EXPECT_EQ(2, next_long(a, &lost));
+	ASSERT_EQ(0, put_long(fd, 3, MSG_MAX, e));
+	EXPECT_EQ(2, info(dev).inflight);
+	EXPECT_EQ(1, object(fd).dropped);
+	EXPECT_EQ(2, object(b).unread);
+	EXPECT_EQ(2, next_long(b, &lost));
+	EXPECT_EQ(1, lost);
+	EXPECT_EQ(3, next_long(a, &lost));
+	EXPECT_EQ(0, lost);
+	/* What is forgotten is let go, also if others have it. */
+	EXPECT_EQ(-EFAULT, fail_to_receive(b));
+	EXPECT_EQ(1, info(dev).inflight);
+	EXPECT_EQ(0, subscribe(b, 0));
+	EXPECT_EQ(0, info(dev).inflight);
+	EXPECT_EQ(1, object(fd).dropped);
+}
+
+/* Whoever fails, and with what: each knows what it has not received. */
+TEST(losses_of_what_came_back_add_up)
+{
+	enum { HANDLES = 5, ROUNDS = 500 };
+	int fd = create_deep_topic(device(), .flags = BROADCAST | DROP, .depth = 6,
+				   .history = 3, .bytes_max = 4 * MSG_MAX);
+	__u64 expect[HANDLES], sent = 0, losses = 0;
+	unsigned int seed = 11;
+	int r[HANDLES];
+	__u32 lost;
+
+	for (int i = 0; i < HANDLES; i++) {
+		r[i] = receiver(fd);
+		ASSERT_EQ(0, subscribe_with(r[i], 0, 0, i));
+		expect[i] = 1;
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		int i = rand_r(&seed) % HANDLES;
+
+		for (int n = rand_r(&seed) % 3; n; n--) {
+			__u32 len = (1 + rand_r(&seed) % 8) * sizeof(__u64);
+
+			ASSERT_EQ(0, put_long(fd, ++sent, len, -1));
+		}
+		for (int n = rand_r(&seed) % 4; n; n--) {
+			long got;
+
+			if (expect[i] > sent)
+				break;
+			if (rand_r(&seed) % 2) {
+				EXPECT_EQ(-EFAULT, fail_to_receive(r[i]));
+				continue;
+			}
+			got = next_long(r[i], &lost);
+			ASSERT_EQ(expect[i] + lost, (__u64)got);
+			losses += lost;
+			expect[i] = got + 1;
+		}
+	}
+	for (int i = 0; i < HANDLES; i++) {
+		while (expect[i] <= sent) {
+			long got = next_long(r[i], &lost);
+
+			ASSERT_EQ(expect[i] + lost, (__u64)got);
+			losses += lost;
+			expect[i] = got + 1;
+		}
+		EXPECT_EQ(-EAGAIN, try_take(r[i]));
+	}
+	EXPECT_LT(0, losses);
+	EXPECT_EQ(losses, object(fd).dropped);
+}
+
+/* In a queue that does not drop, what came back holds senders up. */
+TEST(what_came_back_takes_room)
+{
+	int dev = device(), e = eventfd(0, 0);
+	int fd = create_topic(dev, .flags = BROADCAST, .bytes_max = 2 * MSG_MAX);
+	int r = receiver(fd);
+	__u32 lost;
+	pid_t pid;
+
+	ASSERT_EQ(0, put_long(fd, 1, MSG_MAX, -1));
+	EXPECT_EQ(-EFAULT, fail_to_receive(r));
+	EXPECT_EQ(0, object(fd).queued);
+	ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, -1));
+	EXPECT_EQ(-EAGAIN, put_long(fd, 3, MSG_MAX, -1));
+	EXPECT_EQ(0, events(fd));
+	pid = child();
+	if (!pid)
+		_exit(-put(fd, 0, 3));
+	until(object(fd).senders == 1);
+	EXPECT_EQ(1, next_long(r, &lost));
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(2, next_long(r, &lost));
+	EXPECT_EQ(3, next_long(r, &lost));
+	EXPECT_EQ(CAN_WRITE, events(fd));
+
+	/* It is news when it has gone, also if nobody was refused meanwhile. */
+	ASSERT_EQ(0, attach(fd, e, IPCDEV_EVENT_WRITABLE, 0));
+	ASSERT_EQ(0, put_long(fd, 4, MSG_MAX, -1));
+	ASSERT_EQ(0, put_long(fd, 5, sizeof(__u64), -1));
+	EXPECT_EQ(-EFAULT, fail_to_receive(r));
+	gained(e);
+	EXPECT_EQ(0, subscribe(r, 0));
+	EXPECT_EQ(1, gained(e));
+	EXPECT_EQ(CAN_WRITE, events(fd));
+	EXPECT_EQ(-EAGAIN, try_take(r));
+}
+
+/* There is no room any more for what somebody took long to fail to receive. */
+TEST(what_comes_back_too_late_is_lost)
+{
+	int fd = create_topic(device(), .flags = BROADCAST | DROP, .bytes_max = MSG_MAX);
+	struct stalled s = { .fd = receiver(fd), .other = fd };
+	int behind = receiver(fd), e = eventfd(0, 0);
+	__u32 lost;
+	pid_t pid;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, put_long(fd, 1, MSG_MAX, -1));
+	pid = sharing_memory(stalled_receive, &s);
+	ASSERT_LT(0, pid);
+	stall_await(&s.stall);
+	ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, -1));
+	EXPECT_EQ(2, next_long(s.fd, &lost));
+	EXPECT_EQ(0, lost);
+	/* Of this handle it was the last. */
+	close(fd);
+	EXPECT_EQ(0, events(s.fd));
+	EXPECT_EQ(-EAGAIN, try_take(s.fd));
+	ASSERT_EQ(0, attach(s.fd, e, IPCDEV_EVENT_HANGUP, 0));
+	gained(e);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	EXPECT_EQ(1, gained(e));
+	EXPECT_EQ(POLLHUP, events(s.fd));
+	EXPECT_EQ(-EPIPE, try_take(s.fd));
+	EXPECT_EQ(1, object(s.fd).returned);
+	EXPECT_EQ(2, object(s.fd).dropped);
+	EXPECT_EQ(2, next_long(behind, &lost));
+	EXPECT_EQ(1, lost);
+}
+
 /*
  * Many
  */
