@@ -564,6 +564,15 @@ static struct ipcdev_message *next_message(struct ipcdev_broadcast *b, struct ip
 }
 
 /* A taken message could not be delivered. */
+/*
+ * Strays may have gone, and one of them have been the last that a handle other than ours
+ * had to receive: who polls it then looks again.
+ */
+static __poll_t others_may_end(const struct ipcdev_broadcast *b)
+{
+	return drops(b) && ipcdev_writers_gone(&b->q.obj) ? EPOLLHUP : 0;
+}
+
 static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *c,
 			      struct ipcdev_ticket *t)
 {
@@ -601,6 +610,7 @@ static noinline void put_back(struct ipcdev_broadcast *b, struct ipcdev_cursor *
 		/* It may be lost, and have been the last. */
 		if (!next_message(b, c))
 			events = drained(b, c) ? EPOLLHUP : 0;
+		events |= others_may_end(b);
 	}
 	spin_unlock(&q->obj.lock);
 	if (events)
@@ -928,7 +938,7 @@ static void broadcast_released(struct ipcdev_object *obj, struct ipcdev_handle *
 	spin_lock(&obj->lock);
 	forget(b, &h->cursor);
 	cut(b);
-	events = ipcdev_queue_admit(&b->q);
+	events = ipcdev_queue_admit(&b->q) | others_may_end(b);
 	spin_unlock(&obj->lock);
 	if (events)
 		ipcdev_notify(obj, events);

@@ -1565,6 +1565,38 @@ TEST(what_comes_back_too_late_is_lost)
 	EXPECT_EQ(1, lost);
 }
 
+/* Of one handle it was the last, and another's failure is what drops it. */
+TEST(what_is_dropped_for_another_may_have_been_the_last)
+{
+	int fd = create_deep_topic(device(), .flags = BROADCAST | DROP, .depth = 1,
+				   .bytes_max = 4 * MSG_MAX);
+	struct stalled s = { .fd = receiver(fd), .other = fd };
+	int other = receiver(fd), e = eventfd(0, 0);
+	__u32 lost;
+	pid_t pid;
+
+	if (stall_init(&s.stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, put_long(fd, 1, MSG_MAX, -1));
+	pid = sharing_memory(stalled_receive, &s);
+	ASSERT_LT(0, pid);
+	stall_await(&s.stall);
+	ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, -1));
+	EXPECT_EQ(2, next_long(s.fd, &lost));
+	close(fd);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	EXPECT_EQ(POLLIN | POLLRDNORM, events(s.fd) & ~POLLHUP);
+	ASSERT_EQ(0, attach(s.fd, e, IPCDEV_EVENT_HANGUP, 0));
+	gained(e);
+	EXPECT_EQ(-EFAULT, fail_to_receive(other));
+	EXPECT_EQ(1, gained(e));
+	EXPECT_EQ(POLLHUP, events(s.fd));
+	EXPECT_EQ(-EPIPE, try_take(s.fd));
+	EXPECT_EQ(2, next_long(other, &lost));
+	EXPECT_EQ(1, lost);
+}
+
 /*
  * Many
  */
