@@ -30,7 +30,7 @@
 #define VICTIMS		20	/* more than any of our rings has places */
 #define NOBODY		65534	/* a user who is not us */
 #define PATIENCE	200	/* milliseconds after which nothing will happen */
-#define FLOOD		30000	/* messages that no sane receiver lets pile up */
+#define FLOOD		10000	/* messages that no sane receiver lets pile up */
 
 const char *const question_names[QUESTIONS] = {
 	"death", "midway", "next", "left", "poll", "boundaries", "rights",
@@ -477,9 +477,9 @@ static struct traces settle(void)
 {
 	struct traces before, after = look();
 
-	for (int i = 0, same = 0; i < PATIENCE && same < 10; i++) {
+	for (int i = 0, same = 0; i < PATIENCE && same < 5; i++) {
 		before = after;
-		sleep_ms(20);
+		sleep_ms(10);
 		after = look();
 		same = memcmp(&before, &after, sizeof(after)) ? 0 : same + 1;
 	}

@@ -661,7 +661,7 @@ static void timer(struct act *act)
 
 static uint64_t charged(struct act *act)
 {
-	struct timespec settle = { .tv_nsec = 200000000 };
+	struct timespec settle = { .tv_nsec = 50000000 };
 	unsigned long long bytes;
 	FILE *file;
 
