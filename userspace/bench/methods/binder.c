@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/android/binder.h>
@@ -45,6 +46,21 @@ static int setup(struct link *link)
 	return 0;
 }
 
+/* The one before is closed, but a work of the kernel's may have yet to let go of it. */
+static int become_manager(int fd)
+{
+	struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (int tries = 0; tries < 5000; tries++) {
+		if (!ioctl(fd, BINDER_SET_CONTEXT_MGR, 0))
+			return 0;
+		if (errno != EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
 /*
  * A process may only map what it has opened itself. The driver allots half of
  * the map to messages that expect no reply.
@@ -66,7 +82,7 @@ static int attach(struct end *end)
 	own->map = mmap(NULL, own->size, PROT_READ, MAP_PRIVATE, end->fd, 0);
 	if (own->map == MAP_FAILED)
 		return -1;
-	if (end->side && ioctl(end->fd, BINDER_SET_CONTEXT_MGR, 0))
+	if (end->side && become_manager(end->fd))
 		return -1;
 	return end->side ? ioctl(end->fd, BINDER_WRITE_READ, &wr) : 0;
 }
