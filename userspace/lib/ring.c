@@ -378,13 +378,16 @@ static int sleep_for(struct ipcdev_ring *ring, struct ipcdev_ring_wait wait,
 }
 
 /*
+ * Spins if it is to, and then sleeps. Who spins is to be gone soon when it is there: what
+ * can be done before is, and what is only needed for sleeping is not.
+ *
  * The other side may leave while we sleep: what it left behind is to be had first. It
  * may also take back what has woken us, as often as it likes, but not for ever.
  * However this ends, who waits for what was flushed to @signal is told.
  */
-static int sleep_bytes(struct ipcdev_ring *ring, uint32_t need,
-		       const struct ipcdev_ring *signal,
-		       const struct ipcdev_deadline *deadline)
+static inline int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
+			     const struct ipcdev_ring *signal,
+			     const struct ipcdev_deadline *deadline, bool spin)
 {
 	struct ipcdev_ring_wait wait = { .index = index_of(ring, need) };
 	bool woken = false;
@@ -392,6 +395,16 @@ static int sleep_bytes(struct ipcdev_ring *ring, uint32_t need,
 
 	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
 		return -1;
+	/* The other side may wait for just that before it goes on. */
+	if (*ring->own != ring->index)
+		ipcdev_ring_flush(ring);
+	if (spin && ring->spin && !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE)) {
+		if (signal)
+			signal_other(signal);
+		signal = NULL;
+		if (spin_until(ring, wait.index) && !refresh(ring) && ring->known >= need)
+			return 0;
+	}
 	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
 		if (woken && deadline && time_by(deadline->clock) >= deadline->ns) {
 			errno = ETIMEDOUT;
@@ -408,28 +421,11 @@ static int sleep_bytes(struct ipcdev_ring *ring, uint32_t need,
 	return ret;
 }
 
-/*
- * Spins, and then sleeps. Who spins is to be gone soon when it is there: what can be
- * done before is, and what is only needed for sleeping is not.
- */
 int ring_wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		    const struct ipcdev_ring *signal,
 		    const struct ipcdev_deadline *deadline)
 {
-	if (check_deadline(deadline))
-		return -1;
-	/* The other side may wait for just that before it goes on. */
-	if (*ring->own != ring->index)
-		ipcdev_ring_flush(ring);
-	if (ring->spin && !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE)) {
-		if (signal)
-			signal_other(signal);
-		signal = NULL;
-		if (spin_until(ring, index_of(ring, need)) && !refresh(ring) &&
-		    ring->known >= need)
-			return 0;
-	}
-	return sleep_bytes(ring, need, signal, deadline);
+	return wait_bytes(ring, need, signal, deadline, true);
 }
 
 int ipcdev_ring_wait(struct ipcdev_ring *ring, size_t len,
@@ -528,7 +524,7 @@ ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
 			      const struct ipcdev_deadline *deadline)
 {
 	spin_less(ring);
-	if (sleep_bytes(ring, IPCDEV_RING_ALIGN, NULL, deadline))
+	if (wait_bytes(ring, IPCDEV_RING_ALIGN, NULL, deadline, false))
 		return -1;
 	return _ipcdev_ring_get(ring, data, size);
 }
