@@ -1530,6 +1530,20 @@ TEST(what_came_back_takes_room)
 	EXPECT_EQ(-EAGAIN, try_take(r));
 }
 
+/* A thread of the handle takes the first message, and stalls. 0 if that cannot be had. */
+static pid_t stall_on_first(struct stalled *s, int fd)
+{
+	pid_t pid;
+
+	if (stall_init(&s->stall))
+		return 0;
+	put_long(fd, 1, MSG_MAX, -1);
+	pid = sharing_memory(stalled_receive, s);
+	if (pid > 0)
+		stall_await(&s->stall);
+	return pid;
+}
+
 /* There is no room any more for what somebody took long to fail to receive. */
 TEST(what_comes_back_too_late_is_lost)
 {
@@ -1539,12 +1553,10 @@ TEST(what_comes_back_too_late_is_lost)
 	__u32 lost;
 	pid_t pid;
 
-	if (stall_init(&s.stall))
+	pid = stall_on_first(&s, fd);
+	if (!pid)
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, put_long(fd, 1, MSG_MAX, -1));
-	pid = sharing_memory(stalled_receive, &s);
 	ASSERT_LT(0, pid);
-	stall_await(&s.stall);
 	ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, -1));
 	EXPECT_EQ(2, next_long(s.fd, &lost));
 	EXPECT_EQ(0, lost);
@@ -1565,36 +1577,80 @@ TEST(what_comes_back_too_late_is_lost)
 	EXPECT_EQ(1, lost);
 }
 
-/* Of one handle it was the last, and another's failure is what drops it. */
+/* Of one handle it was the last, and what another does drops it: fail, or go. */
 TEST(what_is_dropped_for_another_may_have_been_the_last)
+{
+	for (int goes = 0; goes < 2; goes++) {
+		int fd = create_deep_topic(device(), .flags = BROADCAST | DROP, .depth = 1,
+					   .bytes_max = 4 * MSG_MAX);
+		struct stalled s = { .fd = receiver(fd), .other = fd };
+		int other = receiver(fd), e = eventfd(0, 0), third = -1;
+		__u32 lost;
+		pid_t pid;
+
+		if (goes)
+			third = receiver(fd);
+		pid = stall_on_first(&s, fd);
+		if (!pid)
+			SKIP(return, "no userfaultfd");
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, -1));
+		EXPECT_EQ(2, next_long(s.fd, &lost));
+		close(fd);
+		kill(pid, SIGKILL);
+		EXPECT_EQ(-SIGKILL, reap(pid));
+		ASSERT_EQ(0, attach(s.fd, e, IPCDEV_EVENT_HANGUP, 0));
+		/* While the third has not received the second, that is no stray. */
+		if (goes)
+			EXPECT_EQ(-EFAULT, fail_to_receive(other));
+		EXPECT_EQ(POLLIN | POLLRDNORM, events(s.fd) & ~POLLHUP);
+		gained(e);
+		if (goes)
+			close(third);
+		else
+			EXPECT_EQ(-EFAULT, fail_to_receive(other));
+		EXPECT_EQ(1, gained(e));
+		EXPECT_EQ(POLLHUP, events(s.fd));
+		EXPECT_EQ(-EPIPE, try_take(s.fd));
+		EXPECT_EQ(2, next_long(other, &lost));
+		EXPECT_EQ(1, lost);
+		close(e);
+		close(other);
+		close(s.fd);
+	}
+}
+
+/* Later ones have been dropped already: then there is no place for it, with all its room. */
+TEST(what_comes_back_after_later_ones_is_lost)
 {
 	int fd = create_deep_topic(device(), .flags = BROADCAST | DROP, .depth = 1,
 				   .bytes_max = 4 * MSG_MAX);
-	struct stalled s = { .fd = receiver(fd), .other = fd };
-	int other = receiver(fd), e = eventfd(0, 0);
+	struct stalled s = { .fd = receiver(fd) };
+	int second = receiver(fd), third = receiver(fd);
 	__u32 lost;
 	pid_t pid;
 
-	if (stall_init(&s.stall))
+	pid = stall_on_first(&s, fd);
+	if (!pid)
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, put_long(fd, 1, MSG_MAX, -1));
-	pid = sharing_memory(stalled_receive, &s);
 	ASSERT_LT(0, pid);
-	stall_await(&s.stall);
-	ASSERT_EQ(0, put_long(fd, 2, MSG_MAX, -1));
-	EXPECT_EQ(2, next_long(s.fd, &lost));
-	close(fd);
+	ASSERT_EQ(0, put_long(fd, 2, 8, -1));
+	EXPECT_EQ(-EFAULT, fail_to_receive(second));
+	ASSERT_EQ(0, put_long(fd, 3, 8, -1));
+	EXPECT_EQ(-EFAULT, fail_to_receive(third));
+	ASSERT_EQ(0, put_long(fd, 4, 8, -1));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, reap(pid));
-	EXPECT_EQ(POLLIN | POLLRDNORM, events(s.fd) & ~POLLHUP);
-	ASSERT_EQ(0, attach(s.fd, e, IPCDEV_EVENT_HANGUP, 0));
-	gained(e);
-	EXPECT_EQ(-EFAULT, fail_to_receive(other));
-	EXPECT_EQ(1, gained(e));
-	EXPECT_EQ(POLLHUP, events(s.fd));
-	EXPECT_EQ(-EPIPE, try_take(s.fd));
-	EXPECT_EQ(2, next_long(other, &lost));
-	EXPECT_EQ(1, lost);
+	EXPECT_EQ(4, next_long(s.fd, &lost));
+	EXPECT_EQ(3, lost);
+	EXPECT_EQ(4, next_long(second, &lost));
+	EXPECT_EQ(3, lost);
+	EXPECT_EQ(3, next_long(third, &lost));
+	EXPECT_EQ(2, lost);
+	EXPECT_EQ(4, next_long(third, &lost));
+	EXPECT_EQ(0, lost);
+	EXPECT_EQ(3, object(fd).returned);
+	EXPECT_EQ(8, object(fd).dropped);
 }
 
 /*
