@@ -905,6 +905,15 @@ static int create_check(struct ipcdev_create_queue *args)
 	return args->rights ? ipcdev_rights_check(IPCDEV_TYPE_QUEUE, args->rights) : 0;
 }
 
+/* As many as it may hold; of a topic that drops, as many again may have come back. */
+static u64 messages_max(const struct ipcdev_create_queue *args)
+{
+	const u32 strays = IPCDEV_QUEUE_BROADCAST | IPCDEV_QUEUE_DROP_OLDEST;
+	u64 count = max(args->depth, args->history);
+
+	return (args->flags & strays) == strays ? count + args->depth : count;
+}
+
 /* IPCDEV_IOC_CREATE_QUEUE */
 long ipcdev_queue_create(void __user *uarg, size_t usize)
 {
@@ -921,8 +930,7 @@ long ipcdev_queue_create(void __user *uarg, size_t usize)
 	ret = create_check(&args);
 	if (ret)
 		return ret;
-	if (check_add_overflow(args.bytes_max,
-			       (u64)max(args.depth, args.history) * MESSAGE_OVERHEAD, &bytes))
+	if (check_add_overflow(args.bytes_max, messages_max(&args) * MESSAGE_OVERHEAD, &bytes))
 		return -EINVAL;
 
 	if (args.flags & IPCDEV_QUEUE_BROADCAST) {

@@ -63,6 +63,25 @@ static int limit(const char *name, unsigned long long value)
 	return as(0) ?: set_parameter(name, value) ?: as(uid);
 }
 
+/* What came back to a topic's receivers is charged as what it has not dropped. */
+TEST_F(limits, strays)
+{
+	const __u32 drop = IPCDEV_QUEUE_DROP_OLDEST, topic = IPCDEV_QUEUE_BROADCAST;
+	const __u32 flags[] = { 0, drop, topic, drop | topic };
+	unsigned int i;
+
+	ASSERT_EQ(0, as(ALICE));
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		int fd = create_queue(self->dev, .flags = flags[i], .depth = 8,
+				      .msg_max = 1, .bytes_max = 4096);
+
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(4096 + 512 * (flags[i] == (drop | topic) ? 16 : 8),
+			  info(self->dev).bytes);
+		close(fd);
+	}
+}
+
 TEST_F(limits, parameters_are_numbers_of_the_administrator)
 {
 	char path[128];
