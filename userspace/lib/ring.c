@@ -223,7 +223,7 @@ static int fail(int err)
  * back, not past what there is, and not between two records. The bytes that may be
  * used are those up to it, for a producer the size further on.
  */
-static int refresh(struct ipcdev_ring *ring)
+static inline int refresh(struct ipcdev_ring *ring)
 {
 	uint32_t peer = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE);
 	uint32_t known = peer - ring->index;
@@ -411,8 +411,12 @@ static inline int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 			break;
 		}
 		/* To signal twice, if the call had come to it, is harmless. */
-		if (sleep_for(ring, wait, signal) && errno != EPIPE)
-			break;
+		if (sleep_for(ring, wait, signal)) {
+			if (errno != EPIPE)
+				break;
+		} else if (!refresh(ring) && ring->known >= need) {
+			return 0;
+		}
 		woken = true;
 		signal = NULL;
 	}
