@@ -99,8 +99,10 @@ static __always_inline struct task_struct *put_completion(struct ipcdev_job *job
 		.missed = job->missed,
 	};
 	task = ipcdev_feed_commit(&engine->feed, sizeof(*completion));
-	if (task)
+	if (task) {
+		engine->timing.put_at = ipcdev_cycles();
 		WRITE_ONCE(engine->timing.put_ns, now);
+	}
 	job->missed = 0;
 	engine->records++;
 	/* What was cancelled has not come to where its time would have ended. */

@@ -20,6 +20,7 @@
  */
 #include <linux/file.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -385,28 +386,29 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 	return !ret && too_late(deadline) ? -ETIMEDOUT : ret;
 }
 
-/* The consumer comes back. */
-static void note_reaped(struct ipcdev_timing *timing, u32 index)
+/*
+ * The consumer comes back, and only now is it counted how long it took to run: to read the
+ * clock when it was woken would have made that later. The cycles, which cost next to
+ * nothing to read, say how much of the time since the record was put had gone by then.
+ */
+static void note_return(struct ipcdev_timing *timing, u32 index)
 {
-	if (timing->ran_ns && timing->ran_at != index)
-		ipcdev_histogram_count(timing->reaped, ktime_get_ns() - timing->ran_ns);
-	timing->ran_ns = 0;
-	/* Of a sleep that a signal ended, too. */
-	WRITE_ONCE(timing->put_ns, 0);
-}
+	u64 put = READ_ONCE(timing->put_ns), passed, waking;
+	cycles_t now;
 
-/* The consumer leaves its wait; a record has woken it, or it has not slept. */
-static void note_woken(struct ipcdev_timing *timing, u32 index)
-{
-	u64 put = READ_ONCE(timing->put_ns), now;
-
-	if (!put)
-		return;
-	now = ktime_get_ns();
-	ipcdev_histogram_count(timing->wakeup, now - put);
-	WRITE_ONCE(timing->put_ns, 0);
-	timing->ran_ns = now;
-	timing->ran_at = index;
+	if (put) {
+		passed = ktime_get_ns() - put;
+		now = ipcdev_cycles() - timing->put_at;
+		/* CPUs need not agree about their cycles. */
+		waking = min(timing->ran_at - timing->put_at, now);
+		if (now)
+			waking = mul_u64_u64_div_u64(passed, waking, now);
+		ipcdev_histogram_count(timing->wakeup, waking);
+		if (timing->index != index)
+			ipcdev_histogram_count(timing->reaped, passed - waking);
+		WRITE_ONCE(timing->put_ns, 0);
+	}
+	timing->index = index;
 }
 
 /* A consumer's wait, which a ring with a feed takes the time of. */
@@ -416,11 +418,11 @@ static int wait_timed(struct ipcdev_ring *ring, u32 role, u32 index,
 	struct ipcdev_timing *timing = role == IPCDEV_RIGHT_READ ? ring->timing : NULL;
 	int ret;
 
-	if (likely(!timing))
-		return wait_for(ring, role, index, deadline);
-	note_reaped(timing, READ_ONCE(*ring->consumer.index));
+	if (timing)
+		note_return(timing, READ_ONCE(*ring->consumer.index));
 	ret = wait_for(ring, role, index, deadline);
-	note_woken(timing, READ_ONCE(*ring->consumer.index));
+	if (timing)
+		timing->ran_at = ipcdev_cycles();
 	return ret;
 }
 

@@ -4,6 +4,7 @@
 
 #include <linux/irq_work.h>
 #include <linux/log2.h>
+#include <linux/timex.h>
 
 #include "ipcdev.h"
 
@@ -27,8 +28,9 @@ struct ipcdev_side {
  * struct ipcdev_timing - how long those who sleep for records take to run, and to reap
  * @put_ns: CLOCK_MONOTONIC of the record that ended the sleep of the consumer, or 0;
  *	written under the ring's lock
- * @ran_ns: of its running again, or 0
- * @ran_at: the consumer's index at that time
+ * @put_at: the same in cycles
+ * @ran_at: in cycles, when it last left its wait
+ * @index: the consumer's when it last came there
  * @wakeup: of the times from the one to the other, how many were 2^n ns or more
  * @reaped: likewise, from there until it comes back with that index changed
  *
@@ -36,8 +38,9 @@ struct ipcdev_side {
  */
 struct ipcdev_timing {
 	u64 put_ns;
-	u64 ran_ns;
-	u32 ran_at;
+	cycles_t put_at;
+	cycles_t ran_at;
+	u32 index;
 	u64 wakeup[IPCDEV_HISTOGRAM];
 	u64 reaped[IPCDEV_HISTOGRAM];
 };
@@ -103,6 +106,12 @@ static inline bool ipcdev_ring_reached(u32 index, u32 at)
 static inline u32 ipcdev_ring_record_size(u32 len)
 {
 	return sizeof(struct ipcdev_ring_record) + ALIGN(len, IPCDEV_RING_ALIGN);
+}
+
+/* Where the processor does not count cycles, its clock does. */
+static inline cycles_t ipcdev_cycles(void)
+{
+	return get_cycles() ?: ktime_get_ns();
 }
 
 /* A time falls into the class of its highest bit. */

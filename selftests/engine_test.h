@@ -136,4 +136,14 @@ static inline __u64 sum(const __u64 histogram[IPCDEV_HISTOGRAM])
 	return total;
 }
 
+/* The class of the shortest time. */
+static inline int class_of(const __u64 histogram[IPCDEV_HISTOGRAM])
+{
+	int i = 0;
+
+	while (i < IPCDEV_HISTOGRAM - 1 && !histogram[i])
+		i++;
+	return i;
+}
+
 #endif /* ENGINE_TEST_H */

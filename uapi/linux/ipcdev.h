@@ -954,7 +954,10 @@ struct ipcdev_cancel {
 
 #define IPCDEV_ENGINE_GONE	0x1	/* the back end's device is gone */
 
-/* The histograms of &struct ipcdev_engine_stat. */
+/*
+ * The histograms of &struct ipcdev_engine_stat. How long a sleeper took to run is counted
+ * when it comes back, too.
+ */
 #define IPCDEV_LATENCY_INTERRUPT 0	/* from the submission to the interrupt */
 #define IPCDEV_LATENCY_WAKEUP	1	/* from there until a sleeper runs */
 #define IPCDEV_LATENCY_REAPED	2	/* from there until it comes back having reaped */
