@@ -137,6 +137,7 @@ enum ipcdev_job_state {
  * @next: in the list of free ones; under the ring's lock, and so is @state
  * @state: enum ipcdev_job_state
  * @eventfd: the request's, referenced, or NULL
+ * @holds: it has something that only task context can release
  * @rate: how many of the user's timer interrupts a second it is charged for
  * @record: which of the engine's records was its last one of a period, from 1; or 0
  * @missed: periods since then
@@ -159,6 +160,7 @@ struct ipcdev_job {
 	u64 number;
 	struct ipcdev_job *next;
 	enum ipcdev_job_state state;
+	bool holds;
 	struct eventfd_ctx *eventfd;
 	u32 rate;
 	u64 record;

@@ -48,43 +48,13 @@ static struct ipcdev_side *other_side(struct ipcdev_ring *ring, u32 role)
 	return side_of(ring, role ^ IPCDEV_RING_ROLES);
 }
 
-/* A word of the header: the sides read it at any moment. */
-static void say(struct ipcdev_ring *ring, struct ipcdev_side *side, u32 set, u32 clear)
-{
-	lockdep_assert_held(&ring->lock);
-	/* Orders wake_at before it. */
-	smp_store_release(&side->words->state, (side->words->state & ~clear) | set);
-}
-
 static void say_locked(struct ipcdev_ring *ring, struct ipcdev_side *side, u32 set, u32 clear)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ring->lock, flags);
-	say(ring, side, set, clear);
+	ipcdev_ring_say(ring, side, set, clear);
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
-}
-
-/*
- * End a side's sleep; returns whom to wake, or NULL. The lock was taken under RCU, or
- * with preemption disabled, which is as good, and the caller wakes before that ends: it
- * keeps the task, and asks for no reference, the last of which could not be dropped in
- * an interrupt.
- */
-static struct task_struct *end_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
-				     int result)
-{
-	struct task_struct *task;
-
-	lockdep_assert_held(&ring->lock);
-	if (!side->waiter)
-		return NULL;
-	task = side->waiter->task;
-	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
-	smp_store_release(&side->waiter->result, result);
-	side->waiter = NULL;
-	say(ring, side, 0, IPCDEV_RING_SLEEPING);
-	return task;
 }
 
 /* Those who sleep for the kernel's side look whether they still need to. */
@@ -94,16 +64,6 @@ static bool wake_queue(struct ipcdev_side *side)
 		return false;
 	wake_up(side->wq);
 	return true;
-}
-
-/* Under RCU since before end_sleep(). */
-static int wake(struct ipcdev_ring *ring, struct task_struct *task)
-{
-	if (!task)
-		return 0;
-	atomic64_inc(&ring->obj.wakeups);
-	wake_up_process(task);
-	return 1;
 }
 
 /**
@@ -122,69 +82,10 @@ bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index)
 
 	lockdep_assert_held(&ring->lock);
 	WRITE_ONCE(side->words->wake_at, index);
-	say(ring, side, IPCDEV_RING_SLEEPING, 0);
+	ipcdev_ring_say(ring, side, IPCDEV_RING_SLEEPING, 0);
 	/* As in sleep_until(). */
 	smp_mb();
 	return ipcdev_ring_reached(READ_ONCE(*ring->consumer.index), index);
-}
-
-/*
- * Nobody polls through what may be that side, has attached an eventfd there or wants
- * SIGIO. Who enters a wait queue takes the object's lock afterwards, and looks itself.
- */
-static bool unwatched(struct ipcdev_ring *ring, const struct ipcdev_side *side)
-{
-	struct ipcdev_object *obj = &ring->obj;
-
-	if (ipcdev_is_watched(&obj->wq))
-		return false;
-	if (side == &ring->consumer)
-		return !ipcdev_is_watched(&obj->wq_in) && !READ_ONCE(obj->fasync_in);
-	return !ipcdev_is_watched(&obj->wq_out) && !READ_ONCE(obj->fasync_out);
-}
-
-/**
- * ipcdev_feed_commit - the kernel has produced a record
- * @feed: of a ring, whose lock is held and was taken with preemption disabled
- * @len: its bytes; they lie where ipcdev_feed_reserve() has said
- *
- * Return: whom to wake, for ipcdev_feed_wake(), or NULL.
- */
-struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len)
-{
-	struct ipcdev_ring *ring = feed->ring;
-
-	lockdep_assert_held(&ring->lock);
-	feed->head += ipcdev_ring_record_size(len);
-	/* The record before the index. Who falls asleep looks at it after the lock. */
-	smp_store_release(ring->producer.index, feed->head);
-	if (!ring->consumer.waiter ||
-	    !ipcdev_ring_reached(feed->head, ring->consumer.words->wake_at))
-		return NULL;
-	return end_sleep(ring, &ring->consumer, 0);
-}
-
-/**
- * ipcdev_feed_wake - wake whom ipcdev_feed_commit() has found
- * @feed: of a ring, whose lock is not held any more; preemption has been disabled since
- *	before it was
- * @task: the task, or NULL
- *
- * Preemption stays disabled until ipcdev_feed_tell() has been called, too: else a task of
- * higher priority would keep those who watch from hearing of what it was woken for.
- *
- * Return: whether somebody watches the ring, and is to be told.
- */
-bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task)
-{
-	wake(feed->ring, task);
-	/*
-	 * The index is stored: now look who watches. Pairs with the barrier in
-	 * ipcdev_ring_watch(), behind which the index is looked at. WATCHED need not
-	 * be asked, and only those who hold the object's lock may withdraw it.
-	 */
-	smp_mb();
-	return !unwatched(feed->ring, &feed->ring->consumer);
 }
 
 /*
@@ -196,7 +97,7 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 	struct ipcdev_object *obj = &ring->obj;
 
 	spin_lock(&obj->lock);
-	if (unwatched(ring, side))
+	if (ipcdev_ring_unwatched(ring, side))
 		say_locked(ring, side, 0, IPCDEV_RING_WATCHED);
 	spin_unlock(&obj->lock);
 	ipcdev_notify(obj, side == &ring->consumer ? EPOLLIN : EPOLLOUT);
@@ -217,11 +118,11 @@ static int rouse(struct ipcdev_ring *ring, struct ipcdev_side *side, const u32 *
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	*state = side->words->state;
 	if (!reached || ipcdev_ring_reached(READ_ONCE(*reached), side->words->wake_at))
-		task = end_sleep(ring, side, 0);
+		task = ipcdev_ring_end_sleep(ring, side, 0);
 	if (side->wq)
-		say(ring, side, 0, IPCDEV_RING_SLEEPING);
+		ipcdev_ring_say(ring, side, 0, IPCDEV_RING_SLEEPING);
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
-	woken = wake(ring, task) || wake_queue(side);
+	woken = ipcdev_ring_wake(ring, task) || wake_queue(side);
 	rcu_read_unlock();
 	return woken;
 }
@@ -296,7 +197,7 @@ static int begin_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 		side->waiter = w;
 		WRITE_ONCE(side->waits, side->waits + 1);
 		WRITE_ONCE(side->words->wake_at, index);
-		say(ring, side, IPCDEV_RING_SLEEPING, 0);
+		ipcdev_ring_say(ring, side, IPCDEV_RING_SLEEPING, 0);
 	}
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
 	return ret;
@@ -311,7 +212,7 @@ static int cancel_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	if (side->waiter == w) {
 		side->waiter = NULL;
-		say(ring, side, 0, IPCDEV_RING_SLEEPING);
+		ipcdev_ring_say(ring, side, 0, IPCDEV_RING_SLEEPING);
 	} else {
 		ret = w->result;
 	}
@@ -321,7 +222,7 @@ static int cancel_sleep(struct ipcdev_ring *ring, struct ipcdev_side *side,
 
 static bool has_left(const struct ipcdev_side *side)
 {
-	/* Pairs with say(): then all that it has done before is seen, too. */
+	/* Pairs with ipcdev_ring_say(): then all that it has done before is seen, too. */
 	return smp_load_acquire(&side->words->state) & IPCDEV_RING_GONE;
 }
 
@@ -379,7 +280,7 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 	else
 		ret = sleep_until(ring, role, index, deadline);
 	/* The last that it did before it left may have been just that. */
-	if (ret != -EPIPE && ret)
+	if (unlikely(ret) && ret != -EPIPE)
 		return ret;
 	if (ipcdev_ring_reached(READ_ONCE(*other->index), index))
 		return 0;
@@ -681,9 +582,9 @@ void ipcdev_ring_watch(struct ipcdev_ring *ring, const struct ipcdev_handle *h)
 	lockdep_assert_held(&ring->obj.lock);
 	if (!h)
 		return;
-	if ((h->rights & IPCDEV_RIGHT_READ) && !unwatched(ring, &ring->consumer))
+	if ((h->rights & IPCDEV_RIGHT_READ) && !ipcdev_ring_unwatched(ring, &ring->consumer))
 		say_locked(ring, &ring->consumer, IPCDEV_RING_WATCHED, 0);
-	if ((h->rights & IPCDEV_RIGHT_WRITE) && !unwatched(ring, &ring->producer))
+	if ((h->rights & IPCDEV_RIGHT_WRITE) && !ipcdev_ring_unwatched(ring, &ring->producer))
 		say_locked(ring, &ring->producer, IPCDEV_RING_WATCHED, 0);
 	/* As in sleep_until(). */
 	smp_mb();
@@ -724,13 +625,13 @@ static void say_gone(struct ipcdev_ring *ring, struct ipcdev_side *side,
 	rcu_read_lock();
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	if (gone) {
-		say(ring, side, IPCDEV_RING_GONE, 0);
-		task = end_sleep(ring, other, -EPIPE);
+		ipcdev_ring_say(ring, side, IPCDEV_RING_GONE, 0);
+		task = ipcdev_ring_end_sleep(ring, other, -EPIPE);
 	} else {
-		say(ring, side, 0, IPCDEV_RING_GONE);
+		ipcdev_ring_say(ring, side, 0, IPCDEV_RING_GONE);
 	}
 	raw_spin_unlock_irqrestore(&ring->lock, flags);
-	wake(ring, task);
+	ipcdev_ring_wake(ring, task);
 	rcu_read_unlock();
 	if (gone)
 		wake_queue(other);

@@ -139,6 +139,108 @@ static inline void *ipcdev_feed_reserve(struct ipcdev_feed *feed, u32 len)
 	return at + 1;
 }
 
+/* A word of the header: the sides read it at any moment. */
+static inline void ipcdev_ring_say(struct ipcdev_ring *ring, struct ipcdev_side *side,
+				   u32 set, u32 clear)
+{
+	lockdep_assert_held(&ring->lock);
+	/* Orders wake_at before it. */
+	smp_store_release(&side->words->state, (side->words->state & ~clear) | set);
+}
+
+/*
+ * End a side's sleep; returns whom to wake, or NULL. The lock was taken under RCU, or
+ * with preemption disabled, which is as good, and the caller wakes before that ends: it
+ * keeps the task, and asks for no reference, the last of which could not be dropped in
+ * an interrupt.
+ */
+static inline struct task_struct *ipcdev_ring_end_sleep(struct ipcdev_ring *ring,
+							struct ipcdev_side *side, int result)
+{
+	struct task_struct *task;
+
+	lockdep_assert_held(&ring->lock);
+	if (!side->waiter)
+		return NULL;
+	task = side->waiter->task;
+	/* Pairs with the load-acquire in ipcdev_waiter_sleep(). */
+	smp_store_release(&side->waiter->result, result);
+	side->waiter = NULL;
+	ipcdev_ring_say(ring, side, 0, IPCDEV_RING_SLEEPING);
+	return task;
+}
+
+/* Under RCU since before ipcdev_ring_end_sleep(). */
+static inline int ipcdev_ring_wake(struct ipcdev_ring *ring, struct task_struct *task)
+{
+	if (!task)
+		return 0;
+	atomic64_inc(&ring->obj.wakeups);
+	wake_up_process(task);
+	return 1;
+}
+
+/*
+ * Nobody polls through what may be that side, has attached an eventfd there or wants
+ * SIGIO. Who enters a wait queue takes the object's lock afterwards, and looks itself.
+ */
+static inline bool ipcdev_ring_unwatched(struct ipcdev_ring *ring,
+					 const struct ipcdev_side *side)
+{
+	struct ipcdev_object *obj = &ring->obj;
+
+	if (ipcdev_is_watched(&obj->wq))
+		return false;
+	if (side == &ring->consumer)
+		return !ipcdev_is_watched(&obj->wq_in) && !READ_ONCE(obj->fasync_in);
+	return !ipcdev_is_watched(&obj->wq_out) && !READ_ONCE(obj->fasync_out);
+}
+
+/**
+ * ipcdev_feed_commit - the kernel has produced a record
+ * @feed: of a ring, whose lock is held and was taken with preemption disabled
+ * @len: its bytes; they lie where ipcdev_feed_reserve() has said
+ *
+ * Return: whom to wake, for ipcdev_feed_wake(), or NULL.
+ */
+static inline struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len)
+{
+	u32 head = feed->head + ipcdev_ring_record_size(len);
+	struct ipcdev_ring *ring = feed->ring;
+
+	lockdep_assert_held(&ring->lock);
+	feed->head = head;
+	/* The record before the index. Who falls asleep looks at it after the lock. */
+	smp_store_release(ring->producer.index, head);
+	if (!ring->consumer.waiter ||
+	    !ipcdev_ring_reached(head, ring->consumer.words->wake_at))
+		return NULL;
+	return ipcdev_ring_end_sleep(ring, &ring->consumer, 0);
+}
+
+/**
+ * ipcdev_feed_wake - wake whom ipcdev_feed_commit() has found
+ * @feed: of a ring, whose lock is not held any more; preemption has been disabled since
+ *	before it was
+ * @task: the task, or NULL
+ *
+ * Preemption stays disabled until ipcdev_feed_tell() has been called, too: else a task of
+ * higher priority would keep those who watch from hearing of what it was woken for.
+ *
+ * Return: whether somebody watches the ring, and is to be told.
+ */
+static inline bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task)
+{
+	ipcdev_ring_wake(feed->ring, task);
+	/*
+	 * The index is stored: now look who watches. Pairs with the barrier in
+	 * ipcdev_ring_watch(), behind which the index is looked at. WATCHED need not
+	 * be asked, and only those who hold the object's lock may withdraw it.
+	 */
+	smp_mb();
+	return !ipcdev_ring_unwatched(feed->ring, &feed->ring->consumer);
+}
+
 extern const struct file_operations ipcdev_ring_fops;
 extern const struct file_operations ipcdev_ring_end_fops;
 
@@ -154,8 +256,6 @@ int ipcdev_feed_resume(struct ipcdev_feed *feed);
 void ipcdev_feed_tell(struct ipcdev_feed *feed);
 void ipcdev_feed_exit(struct ipcdev_feed *feed);
 bool ipcdev_feed_ask(struct ipcdev_feed *feed, u32 index);
-struct task_struct *ipcdev_feed_commit(struct ipcdev_feed *feed, u32 len);
-bool ipcdev_feed_wake(struct ipcdev_feed *feed, struct task_struct *task);
 
 /* What a kind that is a ring, too, shares with it. */
 long ipcdev_ring_ioctl(struct file *file, unsigned int nr, void __user *uarg, size_t usize);
