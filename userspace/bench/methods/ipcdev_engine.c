@@ -46,31 +46,39 @@ int engine_send(struct end *end, unsigned int count)
 	return sent == (int)count ? 0 : -1;
 }
 
-int engine_take(struct end *end, unsigned int count)
+/* Consumes a completion, which is the next one. */
+static inline int take_next(struct engine_end *own)
+{
+	const struct ipcdev_completion *next = ipcdev_engine_peek(&own->in);
+
+	if (!next)
+		return -1;
+	if (next->user_data != own->received++ || next->result) {
+		errno = EBADMSG;
+		return -1;
+	}
+	ipcdev_ring_consume(&own->in);
+	return 0;
+}
+
+int engine_take_one(struct end *end)
 {
 	struct engine_end *own = end->own;
-	const struct ipcdev_completion *next;
 
-	if (ipcdev_engine_wait(&own->in, count, NULL))
-		return -1;
-	while (count--) {
-		next = ipcdev_engine_peek(&own->in);
-		if (!next)
-			return -1;
-		if (next->user_data != own->received++ || next->result) {
-			errno = EBADMSG;
-			return -1;
-		}
-		ipcdev_ring_consume(&own->in);
-	}
-	return 0;
+	return ipcdev_engine_wait(&own->in, 1, NULL) ? -1 : take_next(own);
 }
 
 int engine_recv(struct end *end, unsigned int count)
 {
-	if (engine_take(end, count))
+	struct engine_end *own = end->own;
+
+	if (ipcdev_engine_wait(&own->in, count, NULL))
 		return -1;
-	return ipcdev_ring_flush(&((struct engine_end *)end->own)->in);
+	while (count--) {
+		if (take_next(own))
+			return -1;
+	}
+	return ipcdev_ring_flush(&own->in);
 }
 
 static int send_one(struct end *end, size_t len)

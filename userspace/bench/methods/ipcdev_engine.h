@@ -26,9 +26,9 @@ int engine_setup(struct link *link);
 int engine_attach(struct end *end);
 void engine_detach(struct end *end);
 int engine_send(struct end *end, unsigned int count);
-/* Sleeps for so many completions, and consumes them. */
-int engine_take(struct end *end, unsigned int count);
-/* The same, and gives their room back. */
+/* Sleeps for a completion, and consumes it. */
+int engine_take_one(struct end *end);
+/* Sleeps for so many, consumes them, and gives their room back. */
 int engine_recv(struct end *end, unsigned int count);
 
 #endif /* IPCDEV_ENGINE_METHOD_H */

@@ -15,7 +15,7 @@ int timer_arm(struct end *end, uint64_t due)
 int timer_recv(struct end *end, size_t len)
 {
 	(void)len;
-	return engine_take(end, 1);
+	return engine_take_one(end);
 }
 
 const struct method ipcdev_timer_method = {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,7 +33,12 @@ static int get(struct end *end, size_t len)
 	uint64_t expired;
 
 	(void)len;
-	return read(end->fd, &expired, sizeof(expired)) < 0 ? -1 : 0;
+	if (read(end->fd, &expired, sizeof(expired)) < 0)
+		return -1;
+	if (expired == 1)
+		return 0;
+	errno = EBADMSG;
+	return -1;
 }
 
 /* The kernel copies how often it has expired. */
