@@ -38,12 +38,10 @@ static unsigned long received, looks;
 /* Writes a line where it will be read, and lets it be seen. */
 static void say(struct ipcdev_ring *ring, int client, int line)
 {
-	char *room;
+	char *room = ipcdev_ring_await_room(ring, LINE_MAX, NULL);
 
-	while (!(room = ipcdev_ring_reserve(ring, LINE_MAX))) {
-		if (errno != EAGAIN || ipcdev_ring_wait(ring, LINE_MAX, NULL))
-			err(1, "wait for room");
-	}
+	if (!room)
+		err(1, "wait for room");
 	ipcdev_ring_commit(ring, snprintf(room, LINE_MAX,
 					  "client %d: line %d", client, line));
 }

@@ -316,11 +316,9 @@ ssize_t ipcdev_exchange(struct ipcdev_connection *connection, const void *out,
 
 	if (check_deadline(deadline))
 		return -1;
-	while (!(room = ipcdev_ring_reserve(&connection->out, len))) {
-		if (errno != EAGAIN ||
-		    ipcdev_ring_wait(&connection->out, len, deadline))
-			return -1;
-	}
+	room = ipcdev_ring_await_room(&connection->out, len, deadline);
+	if (!room)
+		return -1;
 	memcpy(room, out, len);
 	ipcdev_ring_append(&connection->out, len);
 	if (ipcdev_ring_exchange(&connection->out, &connection->in, deadline))

@@ -410,13 +410,11 @@ static bool is_sound(const struct hello *hello, int64_t buffer_size)
 static int get_hello(struct ipcdev_ring *in, struct hello *hello, int64_t buffer_size,
 		     const struct ipcdev_deadline *deadline)
 {
-	const void *record;
 	size_t len;
+	const void *record = ipcdev_ring_await_record(in, &len, deadline);
 
-	while (!(record = ipcdev_ring_peek(in, &len))) {
-		if (errno != EAGAIN || ipcdev_ring_wait(in, 0, deadline))
-			return -1;
-	}
+	if (!record)
+		return -1;
 	if (len != sizeof(*hello))
 		return fail(EBADMSG);
 	memcpy(hello, record, sizeof(*hello));

@@ -252,6 +252,17 @@ static inline void ipcdev_engine_eventfd(struct ipcdev_engine_request *request,
 
 /* Completions. */
 
+/* What a record of the engine's ring is, unless it is none. */
+static inline const struct ipcdev_completion *
+_ipcdev_engine_completion(const void *record, size_t len)
+{
+	if (_IPCDEV_UNLIKELY(record && len < sizeof(struct ipcdev_completion))) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	return (const struct ipcdev_completion *)record;
+}
+
 /**
  * ipcdev_engine_peek() - look at the next completion, in place
  * @ring: the engine's consumer
@@ -268,13 +279,26 @@ ipcdev_engine_peek(struct ipcdev_ring *ring)
 	size_t len;
 	const void *record = ipcdev_ring_peek(ring, &len);
 
-	if (_IPCDEV_UNLIKELY(!record))
-		return NULL;
-	if (_IPCDEV_UNLIKELY(len < sizeof(struct ipcdev_completion))) {
-		errno = EBADMSG;
-		return NULL;
-	}
-	return (const struct ipcdev_completion *)record;
+	return _ipcdev_engine_completion(record, len);
+}
+
+/**
+ * ipcdev_engine_await() - look at the next completion in place, as soon as there is one
+ * @ring: the engine's consumer
+ * @deadline: when to give up, or NULL
+ *
+ * Sleeps as ipcdev_engine_wait() does; the other errors are those of
+ * ipcdev_engine_peek().
+ *
+ * Return: what ipcdev_engine_peek() does.
+ */
+static inline const struct ipcdev_completion *
+ipcdev_engine_await(struct ipcdev_ring *ring, const struct ipcdev_deadline *deadline)
+{
+	size_t len;
+	const void *record = ipcdev_ring_await_record(ring, &len, deadline);
+
+	return _ipcdev_engine_completion(record, len);
 }
 
 /**
@@ -317,12 +341,10 @@ static inline int ipcdev_engine_next(struct ipcdev_ring *ring,
 				     struct ipcdev_completion *completion,
 				     const struct ipcdev_deadline *deadline)
 {
-	const struct ipcdev_completion *next;
+	const struct ipcdev_completion *next = ipcdev_engine_await(ring, deadline);
 
-	while (_IPCDEV_UNLIKELY(!(next = ipcdev_engine_peek(ring)))) {
-		if (errno != EAGAIN || ipcdev_engine_wait(ring, 1, deadline))
-			return -1;
-	}
+	if (_IPCDEV_UNLIKELY(!next))
+		return -1;
 	*completion = *next;
 	ipcdev_ring_release(ring);
 	return 0;

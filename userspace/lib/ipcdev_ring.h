@@ -167,6 +167,8 @@ int ipcdev_ring_exchange(struct ipcdev_ring *out, struct ipcdev_ring *in,
 /* What the functions below do in rare cases. */
 int ipcdev_ring_look(struct ipcdev_ring *ring, uint32_t need);
 int ipcdev_ring_tell(struct ipcdev_ring *ring, uint32_t before);
+int ipcdev_ring_sleep(struct ipcdev_ring *ring, uint32_t need,
+		      const struct ipcdev_deadline *deadline, bool again);
 void *ipcdev_ring_no_room(struct ipcdev_ring *ring, size_t len);
 int ipcdev_ring_push_late(struct ipcdev_ring *ring, const void *data, size_t len);
 int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
@@ -264,6 +266,32 @@ static inline void *ipcdev_ring_reserve(struct ipcdev_ring *ring, size_t len)
 	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_fits(ring, len)))
 		return ipcdev_ring_no_room(ring, len);
 	return _ipcdev_ring_next(ring) + 1;
+}
+
+/**
+ * ipcdev_ring_await_room() - reserve room for a record, as soon as there is some
+ * @ring: the producer's side
+ * @len: bytes at most, up to @ring's record_max
+ * @deadline: when to give up, or NULL
+ *
+ * Sleeps as ipcdev_ring_wait() does; the other errors are those of
+ * ipcdev_ring_reserve().
+ *
+ * Return: what ipcdev_ring_reserve() does.
+ */
+static inline void *ipcdev_ring_await_room(struct ipcdev_ring *ring, size_t len,
+					   const struct ipcdev_deadline *deadline)
+{
+	uint32_t need = (uint32_t)_ipcdev_ring_space(len);
+	bool again = false;
+	void *room;
+
+	while (_IPCDEV_UNLIKELY(!(room = ipcdev_ring_reserve(ring, len)))) {
+		if (errno != EAGAIN || ipcdev_ring_sleep(ring, need, deadline, again))
+			return NULL;
+		again = true;
+	}
+	return room;
 }
 
 /* The record lies at @room. */
@@ -408,6 +436,33 @@ static inline const void *ipcdev_ring_peek(struct ipcdev_ring *ring, size_t *len
 	ring->record = (uint32_t)space;
 	*len = bytes;
 	return record + 1;
+}
+
+/**
+ * ipcdev_ring_await_record() - look at the next record in place, as soon as there is one
+ * @ring: the consumer's side
+ * @len: its bytes; 0 if there is none
+ * @deadline: when to give up, or NULL
+ *
+ * Sleeps as ipcdev_ring_wait() does; the other errors are those of
+ * ipcdev_ring_peek().
+ *
+ * Return: what ipcdev_ring_peek() does.
+ */
+static inline const void *
+ipcdev_ring_await_record(struct ipcdev_ring *ring, size_t *len,
+			 const struct ipcdev_deadline *deadline)
+{
+	const void *record;
+	bool again = false;
+
+	while (_IPCDEV_UNLIKELY(!(record = ipcdev_ring_peek(ring, len)))) {
+		if (errno != EAGAIN ||
+		    ipcdev_ring_sleep(ring, IPCDEV_RING_ALIGN, deadline, again))
+			return NULL;
+		again = true;
+	}
+	return record;
 }
 
 /**

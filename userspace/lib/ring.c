@@ -366,15 +366,66 @@ static uint32_t index_of(const struct ipcdev_ring *ring, uint32_t need)
 	return ring->index + need - (ring->produces ? ring->size : 0);
 }
 
-/* Sleeps; first signals, if it is to. */
-static int sleep_for(struct ipcdev_ring *ring, struct ipcdev_ring_wait wait,
-		     const struct ipcdev_ring *signal)
+/*
+ * Sleeps; first signals, if it is to. Who has left may have left something, so that this
+ * is no failure. Out of line, and called last where that can be: when we are woken there is
+ * little to return from.
+ */
+static __attribute__((noinline)) int sleep_for(const struct ipcdev_ring *ring, uint32_t index,
+					       const struct ipcdev_ring *signal,
+					       __u32 flags, __u64 deadline_ns)
 {
+	struct ipcdev_ring_wait wait = {
+		.flags = flags,
+		.index = index,
+		.deadline_ns = deadline_ns,
+	};
+
 	if (signal) {
 		wait.flags |= IPCDEV_RING_SIGNAL;
 		wait.signal_fd = signal->fd;
 	}
-	return ioctl(ring->fd, IPCDEV_IOC_RING_WAIT, &wait);
+	if (!ioctl(ring->fd, IPCDEV_IOC_RING_WAIT, &wait))
+		return 0;
+	return errno == EPIPE ? 0 : -1;
+}
+
+static bool is_late(const struct ipcdev_deadline *deadline)
+{
+	return deadline && time_by(deadline->clock) >= deadline->ns;
+}
+
+static bool may_spin(const struct ipcdev_ring *ring)
+{
+	return ring->spin && !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE);
+}
+
+/**
+ * ipcdev_ring_sleep() - what is to be done when a look has not found enough
+ * @ring: the side
+ * @need: the bytes that are needed: of records, or of room
+ * @deadline: when to give up, or NULL
+ * @again: it has slept for that before
+ *
+ * The other side may take back what has woken us, as often as it likes, but not for
+ * ever.
+ *
+ * Return: 0 if it is worth while to look again; else -1 with errno.
+ */
+int ipcdev_ring_sleep(struct ipcdev_ring *ring, uint32_t need,
+		      const struct ipcdev_deadline *deadline, bool again)
+{
+	uint32_t index = index_of(ring, need);
+	__u64 deadline_ns = 0;
+	__u32 flags = 0;
+
+	if (set_deadline(deadline, &flags, &deadline_ns))
+		return -1;
+	if (again && is_late(deadline))
+		return fail(ETIMEDOUT);
+	if (!again && may_spin(ring) && spin_until(ring, index))
+		return 0;
+	return sleep_for(ring, index, NULL, flags, deadline_ns);
 }
 
 /*
@@ -389,34 +440,34 @@ static inline int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 			     const struct ipcdev_ring *signal,
 			     const struct ipcdev_deadline *deadline, bool spin)
 {
-	struct ipcdev_ring_wait wait = { .index = index_of(ring, need) };
+	uint32_t index = index_of(ring, need);
+	__u64 deadline_ns = 0;
 	bool woken = false;
+	__u32 flags = 0;
 	int ret;
 
-	if (set_deadline(deadline, &wait.flags, &wait.deadline_ns))
+	if (set_deadline(deadline, &flags, &deadline_ns))
 		return -1;
 	/* The other side may wait for just that before it goes on. */
 	if (*ring->own != ring->index)
 		ipcdev_ring_flush(ring);
-	if (spin && ring->spin && !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE)) {
+	if (spin && may_spin(ring)) {
 		if (signal)
 			signal_other(signal);
 		signal = NULL;
-		if (spin_until(ring, wait.index) && !refresh(ring) && ring->known >= need)
+		if (spin_until(ring, index) && !refresh(ring) && ring->known >= need)
 			return 0;
 	}
 	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
-		if (woken && deadline && time_by(deadline->clock) >= deadline->ns) {
+		if (woken && is_late(deadline)) {
 			errno = ETIMEDOUT;
 			break;
 		}
 		/* To signal twice, if the call had come to it, is harmless. */
-		if (sleep_for(ring, wait, signal)) {
-			if (errno != EPIPE)
-				break;
-		} else if (!refresh(ring) && ring->known >= need) {
+		if (sleep_for(ring, index, signal, flags, deadline_ns))
+			break;
+		if (!refresh(ring) && ring->known >= need)
 			return 0;
-		}
 		woken = true;
 		signal = NULL;
 	}

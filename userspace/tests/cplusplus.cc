@@ -51,8 +51,9 @@ int use_ring()
 	record = ipcdev_ring_peek(&in, &len);
 	NEED(record && len == sizeof(n) && !memcmp(record, &n, sizeof(n)));
 	ipcdev_ring_consume(&in);
-	NEED(ipcdev_ring_peek(&in, &len));
+	NEED(ipcdev_ring_await_record(&in, &len, late()));
 	ipcdev_ring_release(&in);
+	NEED(ipcdev_ring_await_room(&out, sizeof(n), late()));
 
 	/* What the library does in rare cases. */
 	NEED(ipcdev_ring_pop(&in, &back, sizeof(back)) == -1 && errno == EAGAIN);

@@ -139,6 +139,7 @@ void test_engine_reap(void)
 	NO_MAP(ipcdev_engine_peek(&ring), EAGAIN);
 	FAILS(ipcdev_engine_reap(&ring, completions, DEPTH), EAGAIN);
 	FAILS(ipcdev_engine_next(&ring, completions, &past), ETIMEDOUT);
+	NO_MAP(ipcdev_engine_await(&ring, &past), ETIMEDOUT);
 	FAILS(ipcdev_engine_wait(&ring, 1, &past), ETIMEDOUT);
 	FAILS(ipcdev_engine_wait(&ring, UINT32_MAX, &past), EINVAL);
 
@@ -154,6 +155,7 @@ void test_engine_reap(void)
 	CHECK(next && !next->user_data && !next->result && next->op == IPCDEV_OP_NOP);
 	CHECK(next && next->time_ns && next->time_ns <= monotonic());
 	CHECK(next == ipcdev_engine_peek(&ring));
+	CHECK(next == ipcdev_engine_await(&ring, &past));
 	ipcdev_ring_consume(&ring);
 	FAILS(ipcdev_engine_submit(engine, requests, 1, &past), ETIMEDOUT);
 	ipcdev_ring_flush(&ring);

@@ -634,6 +634,7 @@ static const struct {
 	{ "ring_wrap", test_ring_wrap },
 	{ "ring_takeover", test_ring_takeover },
 	{ "ring_wait", test_ring_wait },
+	{ "ring_await", test_ring_await },
 	{ "ring_stream", test_ring_stream },
 	{ "ring_exchange", test_ring_exchange },
 	{ "ring_death", test_ring_death },

@@ -454,11 +454,28 @@ static void push_when_asleep(int fd)
 		;
 	CHECK(errno == EAGAIN);
 	CHECK(!ipcdev_ring_send(&out, "s", 1, late()));
-	CHECK(!ipcdev_ring_wait(&out, out.record_max, late()));
+	CHECK(ipcdev_ring_await_room(&out, out.record_max, late()));
+	CHECK(!ipcdev_ring_wait(&out, out.record_max, &past));
 	CHECK(ipcdev_ring_reserve(&out, out.record_max));
 }
 
-static void check_wait(uint32_t spin)
+/* Either way. */
+static ssize_t receive(struct ipcdev_ring *in, bool in_place, unsigned char data[PAGE])
+{
+	const void *record;
+	size_t len;
+
+	if (!in_place)
+		return ipcdev_ring_recv(in, data, PAGE, late());
+	record = ipcdev_ring_await_record(in, &len, late());
+	if (!record)
+		return -1;
+	memcpy(data, record, len);
+	ipcdev_ring_release(in);
+	return len;
+}
+
+static void check_wait(uint32_t spin, bool in_place)
 {
 	int fd = make_ring(0);
 	struct ipcdev_ring in;
@@ -468,13 +485,13 @@ static void check_wait(uint32_t spin)
 	pid = start(push_when_asleep, fd);
 	take(&in, fd, READ);
 	ipcdev_ring_set_spin(&in, spin);
-	CHECK(ipcdev_ring_recv(&in, data, PAGE, late()) == 1 && *data == 'x');
-	CHECK(ipcdev_ring_recv(&in, data, PAGE, late()) == 1 && *data == 'y');
+	CHECK(receive(&in, in_place, data) == 1 && *data == 'x');
+	CHECK(receive(&in, in_place, data) == 1 && *data == 'y');
 	until_asleep(fd, WRITE);
-	while (ipcdev_ring_recv(&in, data, PAGE, late()) == 1 && *data == 'z')
+	while (receive(&in, in_place, data) == 1 && *data == 'z')
 		;
 	CHECK(*data == 's');
-	FAILS(ipcdev_ring_recv(&in, data, PAGE, late()), EPIPE);
+	FAILS(receive(&in, in_place, data), EPIPE);
 	ipcdev_ring_close(&in);
 	finish(pid);
 	close(fd);
@@ -526,9 +543,11 @@ void test_ring_wait(void)
 	CHECK(!ipcdev_stat(in.fd, &stat) && stat.recv_waits && stat.send_waits);
 	close_pair(&out, &in);
 
-	check_wait(0);
-	check_wait(1);
-	check_wait(100000);
+	for (int in_place = 0; in_place < 2; in_place++) {
+		check_wait(0, in_place);
+		check_wait(1, in_place);
+		check_wait(100000, in_place);
+	}
 }
 
 #define STREAM 20000
@@ -646,7 +665,8 @@ static void exchange_fails(struct ipcdev_ring *in, uint32_t spin,
 
 static void sleep_for_record(int end)
 {
-	struct ipcdev_ring_wait wait = { .index = 8 };
+	/* Far behind all that there will be. */
+	struct ipcdev_ring_wait wait = { .index = 1 << 20 };
 
 	ioctl(end, IPCDEV_IOC_RING_WAIT, &wait);
 }
@@ -917,6 +937,75 @@ static void fill_up(struct ipcdev_ring *out)
 	while (!ipcdev_ring_push(out, "12345678", 8))
 		;
 	CHECK(errno == EAGAIN);
+}
+
+/* The same as for what copies: deadline, signal, bad input, no sleep where none is to be. */
+void test_ring_await(void)
+{
+	struct ipcdev_deadline bad = { .clock = CLOCK_BOOTTIME };
+	struct ipcdev_ring out, in;
+	const unsigned char *record;
+	unsigned int calls;
+	size_t len = 77;
+	void *room;
+	pid_t pid;
+
+	make_pair(&out, &in);
+	calls = ioctls_on(in.fd) + ioctls_on(out.fd);
+	room = ipcdev_ring_await_room(&out, 3, &past);
+	CHECK(room && room == ipcdev_ring_await_room(&out, 3, &bad));
+	memcpy(room, "abc", 3);
+	ipcdev_ring_commit(&out, 3);
+	record = ipcdev_ring_await_record(&in, &len, &bad);
+	CHECK(record && len == 3 && !memcmp(record, "abc", 3));
+	CHECK(ipcdev_ring_await_record(&in, &len, &past) == record);
+	ipcdev_ring_release(&in);
+	CHECK(ioctls_on(in.fd) + ioctls_on(out.fd) == calls);
+
+	NO_MAP(ipcdev_ring_await_record(&in, &len, &past), ETIMEDOUT);
+	CHECK(len == 0);
+	NO_MAP(ipcdev_ring_await_record(&in, &len, soon()), ETIMEDOUT);
+	NO_MAP(ipcdev_ring_await_record(&in, &len, &bad), EINVAL);
+	NO_MAP(ipcdev_ring_await_room(&out, (size_t)out.record_max + 1, &past), EMSGSIZE);
+	NO_MAP(ipcdev_ring_await_room(&out, SIZE_MAX, &past), EMSGSIZE);
+	alarm_often(true);
+	NO_MAP(ipcdev_ring_await_record(&in, &len, late()), EINTR);
+	alarm_often(false);
+	CHECK(!fcntl(in.fd, F_SETFL, O_NONBLOCK));
+	NO_MAP(ipcdev_ring_await_record(&in, &len, NULL), EAGAIN);
+	CHECK(!fcntl(in.fd, F_SETFL, 0));
+	pid = start(sleep_for_record, in.fd);
+	until_asleep(in.fd, READ);
+	NO_MAP(ipcdev_ring_await_record(&in, &len, NULL), EBUSY);
+	slay(pid);
+
+	fill_up(&out);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, &past), ETIMEDOUT);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, soon()), ETIMEDOUT);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, &bad), EINVAL);
+	alarm_often(true);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, late()), EINTR);
+	alarm_often(false);
+	CHECK(!fcntl(out.fd, F_SETFL, O_NONBLOCK));
+	NO_MAP(ipcdev_ring_await_room(&out, 8, NULL), EAGAIN);
+	CHECK(!fcntl(out.fd, F_SETFL, 0));
+	/* At its edge: room for what fits, and not for more. */
+	CHECK(ipcdev_ring_await_record(&in, &len, &past) && len == 8);
+	ipcdev_ring_release(&in);
+	CHECK(ipcdev_ring_await_room(&out, 8, &past));
+	NO_MAP(ipcdev_ring_await_room(&out, 9, &past), ETIMEDOUT);
+
+	/* What is left is there for who comes too late. */
+	ipcdev_ring_close(&out);
+	while ((record = ipcdev_ring_await_record(&in, &len, NULL)))
+		ipcdev_ring_release(&in);
+	CHECK(errno == EPIPE);
+	ipcdev_ring_close(&in);
+	make_pair(&out, &in);
+	fill_up(&out);
+	ipcdev_ring_close(&in);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, NULL), EPIPE);
+	ipcdev_ring_close(&out);
 }
 
 static int watch(const struct ipcdev_ring *ring, uint32_t events)
@@ -1492,6 +1581,7 @@ static void check_fickle(void)
 	struct ipcdev_deadline deadline;
 	struct ipcdev_ring ring;
 	int fd = make_ring(0);
+	size_t len;
 
 	take_raw(&fickle, fd, WRITE);
 	take(&ring, fd, READ);
@@ -1500,6 +1590,8 @@ static void check_fickle(void)
 		ipcdev_ring_set_spin(&ring, spin);
 		ipcdev_deadline_in(&deadline, SECOND / 50);
 		FAILS(ipcdev_ring_wait(&ring, 0, &deadline), ETIMEDOUT);
+		ipcdev_deadline_in(&deadline, SECOND / 50);
+		NO_MAP(ipcdev_ring_await_record(&ring, &len, &deadline), ETIMEDOUT);
 	}
 	around_ioctl = NULL;
 	ipcdev_ring_close(&ring);
@@ -1536,6 +1628,7 @@ void test_ring_nonsense(void)
 		FAILS(ipcdev_ring_pop(&ring, data, PAGE), EBADMSG);
 		FAILS(ipcdev_ring_wait(&ring, 0, NULL), EBADMSG);
 		FAILS(ipcdev_ring_recv(&ring, data, PAGE, NULL), EBADMSG);
+		NO_MAP(ipcdev_ring_await_record(&ring, &len, NULL), EBADMSG);
 		ipcdev_ring_release(&ring);
 		CHECK(*raw.peer == 0);
 		ipcdev_ring_close(&ring);
@@ -1550,6 +1643,7 @@ void test_ring_nonsense(void)
 		FAILS(ipcdev_ring_push(&ring, data, 8), EBADMSG);
 		FAILS(ipcdev_ring_wait(&ring, 0, NULL), EBADMSG);
 		FAILS(ipcdev_ring_send(&ring, data, 8, NULL), EBADMSG);
+		NO_MAP(ipcdev_ring_await_room(&ring, 8, NULL), EBADMSG);
 		ipcdev_ring_close(&ring);
 		close_raw(&raw);
 		close(fd);
@@ -1693,7 +1787,8 @@ static void consume_hostile(struct ipcdev_ring *in, uint32_t *seed)
 
 	switch (draw(seed) % 4) {
 	case 0:
-		record = ipcdev_ring_peek(in, &len);
+		record = draw(seed) % 2 ? ipcdev_ring_peek(in, &len) :
+			ipcdev_ring_await_record(in, &len, &past);
 		CHECK(record ? is_inside(in, record, len) : is_error());
 		for (size_t i = 0; record && i < len; i++)
 			sum += record[i];
@@ -1725,7 +1820,8 @@ static void produce_hostile(struct ipcdev_ring *out, uint32_t *seed)
 
 	switch (draw(seed) % 4) {
 	case 0:
-		room = ipcdev_ring_reserve(out, len);
+		room = draw(seed) % 2 ? ipcdev_ring_reserve(out, len) :
+			ipcdev_ring_await_room(out, len, &past);
 		CHECK(room ? is_inside(out, room, len) : is_error());
 		if (!room)
 			break;

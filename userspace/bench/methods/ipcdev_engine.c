@@ -46,11 +46,9 @@ int engine_send(struct end *end, unsigned int count)
 	return sent == (int)count ? 0 : -1;
 }
 
-/* Consumes a completion, which is the next one. */
-static inline int take_next(struct engine_end *own)
+/* Consumes the next completion, if there is one. */
+static inline int take(struct engine_end *own, const struct ipcdev_completion *next)
 {
-	const struct ipcdev_completion *next = ipcdev_engine_peek(&own->in);
-
 	if (!next)
 		return -1;
 	if (next->user_data != own->received++ || next->result) {
@@ -65,7 +63,7 @@ int engine_take_one(struct end *end)
 {
 	struct engine_end *own = end->own;
 
-	return ipcdev_engine_wait(&own->in, 1, NULL) ? -1 : take_next(own);
+	return take(own, ipcdev_engine_await(&own->in, NULL));
 }
 
 int engine_recv(struct end *end, unsigned int count)
@@ -75,7 +73,7 @@ int engine_recv(struct end *end, unsigned int count)
 	if (ipcdev_engine_wait(&own->in, count, NULL))
 		return -1;
 	while (count--) {
-		if (take_next(own))
+		if (take(own, ipcdev_engine_peek(&own->in)))
 			return -1;
 	}
 	return ipcdev_ring_flush(&own->in);

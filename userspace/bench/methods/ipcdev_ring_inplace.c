@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
-
 #include "ipcdev_ring.h"
 
 /* Where the next message is composed; there may be no room for it yet. */
@@ -9,11 +7,8 @@ static int reserve(struct end *end)
 	struct ipcdev_ring *out = &((struct ring_pair *)end->own)->out;
 	size_t len = end->link->size;
 
-	while (!(end->out = ipcdev_ring_reserve(out, len))) {
-		if (errno != EAGAIN || ipcdev_ring_wait(out, len, NULL))
-			return -1;
-	}
-	return 0;
+	end->out = ipcdev_ring_await_room(out, len, NULL);
+	return end->out ? 0 : -1;
 }
 
 static int attach(struct end *end)
@@ -37,13 +32,11 @@ static int put(struct end *end, size_t len)
 static int look(struct end *end, size_t len)
 {
 	struct ipcdev_ring *in = &((struct ring_pair *)end->own)->in;
-	const void *record;
 	size_t got;
+	const void *record = ipcdev_ring_await_record(in, &got, NULL);
 
-	while (!(record = ipcdev_ring_peek(in, &got))) {
-		if (errno != EAGAIN || ipcdev_ring_wait(in, 0, NULL))
-			return -1;
-	}
+	if (!record)
+		return -1;
 	end->in = (void *)record;
 	return got == len ? 0 : ring_wrong_length(got);
 }

@@ -33,12 +33,10 @@ static void produce(const struct tour *tour, int handle)
 
 	for (at = 0; at < tour->size; at += len) {
 		len = tour->size - at < RECORD ? tour->size - at : RECORD;
-		while (!(room = ipcdev_ring_reserve(&ring, len))) {
-			if (errno != EAGAIN ||
-			    ipcdev_ring_wait(&ring, len,
-					     ipcdev_deadline_in(&deadline, PATIENCE)))
-				give_up("reserve");
-		}
+		room = ipcdev_ring_await_room(&ring, len,
+					      ipcdev_deadline_in(&deadline, PATIENCE));
+		if (!room)
+			give_up("reserve");
 		read_fully(tour->file, room, len, at);
 		if (ipcdev_ring_commit(&ring, len))
 			give_up("commit");
