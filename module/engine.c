@@ -84,13 +84,14 @@ static void set_free(struct ipcdev_engine *engine, struct ipcdev_job *job)
 
 static __always_inline struct task_struct *put_completion(struct ipcdev_engine *engine,
 							  struct ipcdev_job *job, s64 result,
-							  u32 flags, u64 now)
+							  u32 flags, u64 now, u64 cycles)
 {
 	struct ipcdev_completion *completion;
 	struct task_struct *task;
 
 	completion = ipcdev_feed_reserve(&engine->feed, sizeof(*completion));
 	/* All that it has, one by one: to zero it first would be half of the work. */
+	static_assert(sizeof(*completion) == 56);
 	completion->user_data = job->user_data;
 	completion->result = result;
 	completion->time_ns = now + engine->time_offset;
@@ -101,7 +102,7 @@ static __always_inline struct task_struct *put_completion(struct ipcdev_engine *
 	completion->reserved[1] = 0;
 	task = ipcdev_feed_commit(&engine->feed, sizeof(*completion));
 	if (task) {
-		engine->timing.put_at = ipcdev_cycles();
+		WRITE_ONCE(engine->timing.put_at, cycles);
 		WRITE_ONCE(engine->timing.put_ns, now);
 	}
 	job->missed = 0;
@@ -131,13 +132,16 @@ static void count_result(struct ipcdev_engine *engine, s64 result)
  */
 static noinline bool leave_held(struct ipcdev_engine *engine, struct ipcdev_job *job)
 {
+	/* In a list it may be unloaded at any moment, without our lock. */
+	bool tells = job->eventfd;
+
 	lockdep_assert_held(&engine->ring.lock);
 	job->state = IPCDEV_JOB_DONE;
-	if (job->eventfd)
+	if (tells)
 		tell_eventfd(engine, job, LAST_EVENT + 1);
 	else
 		llist_add(&job->waste, &engine->waste);
-	return job->eventfd;
+	return tells;
 }
 
 /**
@@ -155,17 +159,18 @@ void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 	bool tell, release = false;
 	struct task_struct *task;
 	unsigned long flags;
-	u64 now;
+	u64 now, cycles;
 
 	ipcdev_assert_not_nmi();
 	/* Whoever sees the completion may seal what was written. */
 	if (job->dst.file)
 		ipcdev_buffer_write_end(job->dst.file);
 	now = ktime_get_ns();
+	cycles = ipcdev_cycles();
 	preempt_disable();
 	raw_spin_lock_irqsave(&engine->ring.lock, flags);
 	WARN_ON_ONCE(job->state != IPCDEV_JOB_ACTIVE);
-	task = put_completion(engine, job, result, 0, now);
+	task = put_completion(engine, job, result, 0, now, cycles);
 	count_result(engine, result);
 	WRITE_ONCE(engine->inflight, engine->inflight - 1);
 	/* Who drains is in the wait queue before it asks for that under the lock. */
@@ -209,7 +214,7 @@ void ipcdev_job_tick(struct ipcdev_job *job, u64 periods)
 {
 	struct ipcdev_engine *engine = job->engine;
 	struct task_struct *task = NULL;
-	u64 now = ktime_get_ns();
+	u64 now = ktime_get_ns(), cycles = ipcdev_cycles();
 	unsigned long flags;
 	bool tell;
 
@@ -224,7 +229,7 @@ void ipcdev_job_tick(struct ipcdev_job *job, u64 periods)
 	} else {
 		job->missed += periods - 1;
 		engine->missed += periods - 1;
-		task = put_completion(engine, job, 0, IPCDEV_COMPLETION_MORE, now);
+		task = put_completion(engine, job, 0, IPCDEV_COMPLETION_MORE, now, cycles);
 		job->record = engine->records;
 		if (job->eventfd)
 			tell_eventfd(engine, job, 1);

@@ -290,20 +290,22 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 /*
  * The consumer comes back, and only now is it counted how long it took to run: to read the
  * clock when it was woken would have made that later. The cycles, which cost next to
- * nothing to read, say how much of the time since the record was put had gone by then.
+ * nothing to read, say how much of the time since the interrupt had gone by then.
  */
 static void note_return(struct ipcdev_timing *timing, u32 index)
 {
-	u64 put = READ_ONCE(timing->put_ns), passed, waking;
-	cycles_t now;
+	u64 put_ns = READ_ONCE(timing->put_ns), put_at = READ_ONCE(timing->put_at);
+	u64 waking = READ_ONCE(timing->ran_at) - put_at, cycles, passed;
 
-	if (put) {
-		passed = ktime_get_ns() - put;
-		now = ipcdev_cycles() - timing->put_at;
+	if (put_ns) {
+		passed = ktime_get_ns() - put_ns;
+		cycles = ipcdev_cycles() - put_at;
 		/* CPUs need not agree about their cycles. */
-		waking = min(timing->ran_at - timing->put_at, now);
-		if (now)
-			waking = mul_u64_u64_div_u64(passed, waking, now);
+		if (waking > cycles)
+			waking = 0;
+		/* Of large numbers not every kernel's quotient is exact. */
+		if (waking)
+			waking = min(mul_u64_u64_div_u64(passed, waking, cycles), passed);
 		ipcdev_histogram_count(timing->wakeup, waking);
 		if (timing->index != index)
 			ipcdev_histogram_count(timing->reaped, passed - waking);
@@ -323,7 +325,7 @@ static int wait_timed(struct ipcdev_ring *ring, u32 role, u32 index,
 		note_return(timing, READ_ONCE(*ring->consumer.index));
 	ret = wait_for(ring, role, index, deadline);
 	if (timing)
-		timing->ran_at = ipcdev_cycles();
+		WRITE_ONCE(timing->ran_at, ipcdev_cycles());
 	return ret;
 }
 

@@ -26,7 +26,7 @@ struct ipcdev_side {
 
 /**
  * struct ipcdev_timing - how long those who sleep for records take to run, and to reap
- * @put_ns: CLOCK_MONOTONIC of the record that ended the sleep of the consumer, or 0;
+ * @put_ns: CLOCK_MONOTONIC of the interrupt that ended the sleep of the consumer, or 0;
  *	written under the ring's lock
  * @put_at: the same in cycles
  * @ran_at: in cycles, when it last left its wait
@@ -38,8 +38,8 @@ struct ipcdev_side {
  */
 struct ipcdev_timing {
 	u64 put_ns;
-	cycles_t put_at;
-	cycles_t ran_at;
+	u64 put_at;
+	u64 ran_at;
 	u32 index;
 	u64 wakeup[IPCDEV_HISTOGRAM];
 	u64 reaped[IPCDEV_HISTOGRAM];
@@ -108,10 +108,15 @@ static inline u32 ipcdev_ring_record_size(u32 len)
 	return sizeof(struct ipcdev_ring_record) + ALIGN(len, IPCDEV_RING_ALIGN);
 }
 
-/* Where the processor does not count cycles, its clock does. */
-static inline cycles_t ipcdev_cycles(void)
+/*
+ * A time in a unit that is quick to read: the processor's cycles, unless it does not count
+ * them, or not far enough.
+ */
+static inline u64 ipcdev_cycles(void)
 {
-	return get_cycles() ?: ktime_get_ns();
+	u64 cycles = sizeof(cycles_t) == sizeof(u64) ? get_cycles() : 0;
+
+	return cycles ?: ktime_get_ns();
 }
 
 /* A time falls into the class of its highest bit. */

@@ -1079,7 +1079,10 @@ TEST_F(engine, consumer_sleeps)
 	EXPECT_EQ(1, sum(s.latency[IPCDEV_LATENCY_WAKEUP]));
 	EXPECT_EQ(1, sum(s.latency[IPCDEV_LATENCY_REAPED]));
 	EXPECT_GE(ran - c.time_ns, 1ULL << class_of(s.latency[IPCDEV_LATENCY_WAKEUP]));
-	EXPECT_LT(4 * (ran - c.time_ns), 2ULL << class_of(s.latency[IPCDEV_LATENCY_REAPED]));
+	/* The last class has no end. */
+	if (ran - c.time_ns < 1ULL << (IPCDEV_HISTOGRAM - 3))
+		EXPECT_LE(4 * (ran - c.time_ns),
+			  1ULL << class_of(s.latency[IPCDEV_LATENCY_REAPED]));
 	/* A consumer comes back without having reaped: that does not count. */
 	EXPECT_EQ(1, request(self->fd, .op = IPCDEV_OP_TIMER, .value = 500 * MS));
 	EXPECT_EQ(0, wait_record(&self->r, 0, 0));
