@@ -66,10 +66,10 @@ static inline int check_deadline(const struct ipcdev_deadline *deadline)
 	return set_deadline(deadline, &flags, &ns);
 }
 
-/* Cannot fail: the clock exists and the address is ours. */
+/* Fails for a clock that there is not, which is for others to say: it is 0 then. */
 static inline uint64_t time_by(clockid_t clock)
 {
-	struct timespec now;
+	struct timespec now = { 0 };
 
 	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;

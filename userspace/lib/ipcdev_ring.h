@@ -135,6 +135,9 @@ void ipcdev_ring_close(struct ipcdev_ring *ring);
  * @looks: at most; 0 for never. It is less as long as looking was in vain.
  *	Where there is one CPU only, it is 0 to begin with, and else
  *	IPCDEV_RING_SPIN
+ *
+ * However long that is: that the other side has left, or has corrupted the ring, is seen
+ * soon, and so is a deadline.
  */
 void ipcdev_ring_set_spin(struct ipcdev_ring *ring, uint32_t looks);
 
@@ -174,6 +177,8 @@ int ipcdev_ring_push_late(struct ipcdev_ring *ring, const void *data, size_t len
 int ipcdev_ring_send_wait(struct ipcdev_ring *ring, const void *data, size_t len,
 			  const struct ipcdev_deadline *deadline);
 ssize_t ipcdev_ring_refuse(struct ipcdev_ring *ring, uint32_t len);
+bool ipcdev_ring_spin_on(const struct ipcdev_ring *ring,
+			 const struct ipcdev_deadline *deadline);
 ssize_t ipcdev_ring_pop_late(struct ipcdev_ring *ring, void *data, size_t size);
 ssize_t ipcdev_ring_recv_wait(struct ipcdev_ring *ring, void *data, size_t size,
 			      const struct ipcdev_deadline *deadline);
@@ -399,6 +404,47 @@ static inline bool _ipcdev_ring_any(struct ipcdev_ring *ring)
 	return true;
 }
 
+/* Also leaves a line of the cache alone for a moment, so that its writer gets it. */
+static inline void _ipcdev_ring_relax(void)
+{
+#ifdef __has_builtin
+#if __has_builtin(__builtin_ia32_pause)
+	__builtin_ia32_pause();
+#endif
+#endif
+}
+
+/* Looks after each of which it is seen whether more of them are of use. */
+#define _IPCDEV_RING_LOOKS	256
+
+/*
+ * Looks for a while whether there is a record. In line, so that between its being seen
+ * and its being copied there is next to nothing: two processes that spin for each other
+ * wait for just that. The library makes the while shorter where this was in vain.
+ */
+static inline bool _ipcdev_ring_spin(struct ipcdev_ring *ring,
+				     const struct ipcdev_deadline *deadline)
+{
+	uint32_t looks = ring->spin;
+
+	if (looks && (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE))
+		return false;
+	/* The producer may wait for just that before it goes on. */
+	if (looks && *ring->own != ring->index)
+		ipcdev_ring_flush(ring);
+	for (; looks; looks--) {
+		if (_ipcdev_ring_any(ring)) {
+			ring->spin = ring->spin_max;
+			return true;
+		}
+		if (_IPCDEV_UNLIKELY(looks % _IPCDEV_RING_LOOKS == 0) &&
+		    !ipcdev_ring_spin_on(ring, deadline))
+			return false;
+		_ipcdev_ring_relax();
+	}
+	return false;
+}
+
 static inline void _ipcdev_ring_consume(struct ipcdev_ring *ring, uint32_t space)
 {
 	ring->index += space;
@@ -456,6 +502,8 @@ ipcdev_ring_await_record(struct ipcdev_ring *ring, size_t *len,
 	const void *record;
 	bool again = false;
 
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)))
+		_ipcdev_ring_spin(ring, deadline);
 	while (_IPCDEV_UNLIKELY(!(record = ipcdev_ring_peek(ring, len)))) {
 		if (errno != EAGAIN ||
 		    ipcdev_ring_sleep(ring, IPCDEV_RING_ALIGN, deadline, again))
@@ -488,10 +536,7 @@ static inline void ipcdev_ring_release(struct ipcdev_ring *ring)
 	ipcdev_ring_flush(ring);
 }
 
-/*
- * There is a record. As for _ipcdev_ring_put(), it is counted first. One that is longer
- * than records may be is nonsense, but no harm if it fits.
- */
+/* There is a record. As for _ipcdev_ring_put(), it is counted first. */
 static inline ssize_t _ipcdev_ring_get(struct ipcdev_ring *ring, void *data,
 				       size_t size)
 {
@@ -499,7 +544,8 @@ static inline ssize_t _ipcdev_ring_get(struct ipcdev_ring *ring, void *data,
 	uint32_t len = __atomic_load_n(&record->len, __ATOMIC_RELAXED);
 	uint64_t space = _ipcdev_ring_space(len);
 
-	if (_IPCDEV_UNLIKELY(space > ring->known || len > size))
+	if (_IPCDEV_UNLIKELY(space > ring->known || len > size ||
+			     len > ring->record_max))
 		return ipcdev_ring_refuse(ring, len);
 	_ipcdev_ring_consume(ring, (uint32_t)space);
 	ring->record = 0;
@@ -530,40 +576,6 @@ static inline ssize_t ipcdev_ring_pop(struct ipcdev_ring *ring, void *data,
 	return _ipcdev_ring_get(ring, data, size);
 }
 
-/* Also leaves a line of the cache alone for a moment, so that its writer gets it. */
-static inline void _ipcdev_ring_relax(void)
-{
-#ifdef __has_builtin
-#if __has_builtin(__builtin_ia32_pause)
-	__builtin_ia32_pause();
-#endif
-#endif
-}
-
-/*
- * Looks for a while whether there is a record. In line, so that between its being seen
- * and its being copied there is next to nothing: two processes that spin for each other
- * wait for just that. The library makes the while shorter where this was in vain.
- */
-static inline bool _ipcdev_ring_spin(struct ipcdev_ring *ring)
-{
-	uint32_t looks = ring->spin;
-
-	if (looks && (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE))
-		return false;
-	/* The producer may wait for just that before it goes on. */
-	if (looks && *ring->own != ring->index)
-		ipcdev_ring_flush(ring);
-	for (; looks; looks--) {
-		if (_ipcdev_ring_any(ring)) {
-			ring->spin = ring->spin_max;
-			return true;
-		}
-		_ipcdev_ring_relax();
-	}
-	return false;
-}
-
 /**
  * ipcdev_ring_recv() - pop a record, as soon as there is one
  * @ring: the consumer's side
@@ -580,7 +592,7 @@ static inline ssize_t ipcdev_ring_recv(struct ipcdev_ring *ring, void *data,
 				       size_t size,
 				       const struct ipcdev_deadline *deadline)
 {
-	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)) && !_ipcdev_ring_spin(ring))
+	if (_IPCDEV_UNLIKELY(!_ipcdev_ring_any(ring)) && !_ipcdev_ring_spin(ring, deadline))
 		return ipcdev_ring_recv_wait(ring, data, size, deadline);
 	return _ipcdev_ring_get(ring, data, size);
 }

@@ -218,18 +218,22 @@ static int fail(int err)
 	return -1;
 }
 
+/* What may be used according to the other side's index: of records, or of room. */
+static inline uint32_t peer_bytes(const struct ipcdev_ring *ring)
+{
+	uint32_t bytes = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE) - ring->index;
+
+	return ring->produces ? bytes + ring->size : bytes;
+}
+
 /*
  * Looks at the other side's index, which must be one that it can have come to: not
- * back, not past what there is, and not between two records. The bytes that may be
- * used are those up to it, for a producer the size further on.
+ * back, not past what there is, and not between two records.
  */
 static inline int refresh(struct ipcdev_ring *ring)
 {
-	uint32_t peer = __atomic_load_n(ring->peer, __ATOMIC_ACQUIRE);
-	uint32_t known = peer - ring->index;
+	uint32_t known = peer_bytes(ring);
 
-	if (ring->produces)
-		known += ring->size;
 	if (known > ring->size || known < ring->known ||
 	    known % IPCDEV_RING_ALIGN)
 		return fail(EBADMSG);
@@ -344,16 +348,43 @@ static void spin_less(struct ipcdev_ring *ring)
 		ring->spin = ring->spin_max < SPIN_MIN ? ring->spin_max : SPIN_MIN;
 }
 
-/* Looks for a while; the while grows where that helps, and shrinks where not. */
-static bool spin_until(struct ipcdev_ring *ring, uint32_t at)
+static bool is_late(const struct ipcdev_deadline *deadline)
 {
-	uint32_t looks;
+	return deadline && time_by(deadline->clock) >= deadline->ns;
+}
 
-	for (looks = 0; looks < ring->spin; looks++) {
+/**
+ * ipcdev_ring_spin_on() - whether to look on is of use, now that nothing has been found
+ * @ring: the side
+ * @deadline: when to give up, or NULL
+ *
+ * Return: false if the other side has left, an index is nonsense, or it is late: that is
+ * for who does not spin to report.
+ */
+bool ipcdev_ring_spin_on(const struct ipcdev_ring *ring,
+			 const struct ipcdev_deadline *deadline)
+{
+	uint32_t known = peer_bytes(ring);
+
+	return !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE) &&
+	       known >= ring->known && known <= ring->size && !is_late(deadline);
+}
+
+/* Looks for a while; the while grows where that helps, and shrinks where not. */
+static bool spin_until(struct ipcdev_ring *ring, uint32_t at,
+		       const struct ipcdev_deadline *deadline)
+{
+	uint32_t looks = ring->spin;
+
+	if (!looks || (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE))
+		return false;
+	for (; looks; looks--) {
 		if ((int32_t)(__atomic_load_n(ring->peer, __ATOMIC_RELAXED) - at) >= 0) {
 			ring->spin = ring->spin_max;
 			return true;
 		}
+		if (looks % _IPCDEV_RING_LOOKS == 0 && !ipcdev_ring_spin_on(ring, deadline))
+			break;
 		_ipcdev_ring_relax();
 	}
 	spin_less(ring);
@@ -390,16 +421,6 @@ static __attribute__((noinline)) int sleep_for(const struct ipcdev_ring *ring, u
 	return errno == EPIPE ? 0 : -1;
 }
 
-static bool is_late(const struct ipcdev_deadline *deadline)
-{
-	return deadline && time_by(deadline->clock) >= deadline->ns;
-}
-
-static bool may_spin(const struct ipcdev_ring *ring)
-{
-	return ring->spin && !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE);
-}
-
 /**
  * ipcdev_ring_sleep() - what is to be done when a look has not found enough
  * @ring: the side
@@ -423,8 +444,11 @@ int ipcdev_ring_sleep(struct ipcdev_ring *ring, uint32_t need,
 		return -1;
 	if (again && is_late(deadline))
 		return fail(ETIMEDOUT);
-	if (!again && may_spin(ring) && spin_until(ring, index))
+	if (ring->produces && !again && spin_until(ring, index, deadline))
 		return 0;
+	/* A consumer has spun in line, where the record is looked at at once. */
+	if (!ring->produces && !again)
+		spin_less(ring);
 	return sleep_for(ring, index, NULL, flags, deadline_ns);
 }
 
@@ -451,11 +475,11 @@ static inline int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 	/* The other side may wait for just that before it goes on. */
 	if (*ring->own != ring->index)
 		ipcdev_ring_flush(ring);
-	if (spin && may_spin(ring)) {
+	if (spin && ring->spin) {
 		if (signal)
 			signal_other(signal);
 		signal = NULL;
-		if (spin_until(ring, index) && !refresh(ring) && ring->known >= need)
+		if (spin_until(ring, index, deadline) && !refresh(ring) && ring->known >= need)
 			return 0;
 	}
 	while ((ret = ipcdev_ring_look(ring, need)) && errno == EAGAIN) {
@@ -466,6 +490,10 @@ static inline int wait_bytes(struct ipcdev_ring *ring, uint32_t need,
 		/* To signal twice, if the call had come to it, is harmless. */
 		if (sleep_for(ring, index, signal, flags, deadline_ns))
 			break;
+		/*
+		 * Nothing is to be flushed, and whether the other side has left does not
+		 * matter to who has got what it wanted.
+		 */
 		if (!refresh(ring) && ring->known >= need)
 			return 0;
 		woken = true;

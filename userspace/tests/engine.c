@@ -264,7 +264,7 @@ void test_engine_operations(void)
 void test_engine_timers(void)
 {
 	struct ipcdev_engine_request request;
-	struct ipcdev_completion completion;
+	struct ipcdev_completion completion = { 0 };
 	struct ipcdev_ring ring;
 	int engine = open_engine(&ring);
 	uint64_t at = monotonic() + SECOND / 50;
@@ -431,7 +431,7 @@ static void submit_many(int engine, bool polls)
 
 static void check_room(bool polls)
 {
-	struct ipcdev_completion completion;
+	struct ipcdev_completion completion = { 0 };
 	struct ipcdev_ring ring;
 	int engine = open_engine(&ring), status = -1;
 	pid_t pid = fork();

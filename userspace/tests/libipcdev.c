@@ -635,6 +635,7 @@ static const struct {
 	{ "ring_takeover", test_ring_takeover },
 	{ "ring_wait", test_ring_wait },
 	{ "ring_await", test_ring_await },
+	{ "ring_spin", test_ring_spin },
 	{ "ring_stream", test_ring_stream },
 	{ "ring_exchange", test_ring_exchange },
 	{ "ring_death", test_ring_death },

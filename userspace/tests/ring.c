@@ -439,6 +439,25 @@ static void alarm_often(bool on)
 	setitimer(ITIMER_REAL, on ? &often : &never, NULL);
 }
 
+static pid_t alarms_victim;
+
+static void on_killing_alarm(int signal)
+{
+	(void)signal;
+	kill(alarms_victim, SIGKILL);
+}
+
+/* In a moment, wherever we are then: it is our signal handler that kills. */
+static void alarm_kills(pid_t pid)
+{
+	const struct itimerval once = { .it_value.tv_usec = 20000 };
+	struct sigaction action = { .sa_handler = on_killing_alarm, .sa_flags = SA_RESTART };
+
+	alarms_victim = pid;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &once, NULL);
+}
+
 static void push_when_asleep(int fd)
 {
 	struct ipcdev_ring out;
@@ -1006,6 +1025,99 @@ void test_ring_await(void)
 	ipcdev_ring_close(&in);
 	NO_MAP(ipcdev_ring_await_room(&out, 8, NULL), EPIPE);
 	ipcdev_ring_close(&out);
+}
+
+static void spin_for_ever(struct ipcdev_ring *out, struct ipcdev_ring *in)
+{
+	make_pair(out, in);
+	ipcdev_ring_set_spin(out, UINT32_MAX);
+	ipcdev_ring_set_spin(in, UINT32_MAX);
+}
+
+static void close_soon(int fd)
+{
+	struct ipcdev_ring side;
+
+	take(&side, fd, victims_peer);
+	CHECK(!ipcdev_wait_peer(side.fd, late()));
+	pause();
+}
+
+/* Looking for an hour, without having slept: the other side dies meanwhile. */
+static pid_t spin_with(struct ipcdev_ring *ring, int fd, unsigned int role)
+{
+	pid_t pid;
+
+	victims_peer = role ^ (READ | WRITE);
+	pid = start(close_soon, fd);
+	take(ring, fd, role);
+	CHECK(!ipcdev_wait_peer(ring->fd, late()));
+	if (role == WRITE)
+		fill_up(ring);
+	ipcdev_ring_set_spin(ring, UINT32_MAX);
+	return pid;
+}
+
+/* Who looks for long sees all the same what who sleeps would be told. */
+void test_ring_spin(void)
+{
+	struct ipcdev_ring out, in;
+	struct raw raw;
+	size_t len;
+	pid_t pid;
+	int fd;
+
+	spin_for_ever(&out, &in);
+	FAILS(ipcdev_ring_wait(&in, 0, soon()), ETIMEDOUT);
+	ipcdev_ring_set_spin(&in, UINT32_MAX);
+	FAILS(ipcdev_ring_recv(&in, &len, sizeof(len), soon()), ETIMEDOUT);
+	ipcdev_ring_set_spin(&in, UINT32_MAX);
+	NO_MAP(ipcdev_ring_await_record(&in, &len, soon()), ETIMEDOUT);
+	fill_up(&out);
+	FAILS(ipcdev_ring_wait(&out, 0, soon()), ETIMEDOUT);
+	ipcdev_ring_set_spin(&out, UINT32_MAX);
+	FAILS(ipcdev_ring_send(&out, "12345678", 8, soon()), ETIMEDOUT);
+	ipcdev_ring_set_spin(&out, UINT32_MAX);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, soon()), ETIMEDOUT);
+	close_pair(&out, &in);
+
+	for (int way = 0; way < 3; way++) {
+		fd = make_ring(0);
+		pid = spin_with(&in, fd, READ);
+		alarm_kills(pid);
+		if (way == 0)
+			FAILS(ipcdev_ring_wait(&in, 0, NULL), EPIPE);
+		else if (way == 1)
+			FAILS(ipcdev_ring_recv(&in, &len, sizeof(len), NULL), EPIPE);
+		else
+			NO_MAP(ipcdev_ring_await_record(&in, &len, NULL), EPIPE);
+		killed(pid);
+		ipcdev_ring_close(&in);
+		close(fd);
+
+		fd = make_ring(0);
+		pid = spin_with(&out, fd, WRITE);
+		alarm_kills(pid);
+		if (way == 0)
+			FAILS(ipcdev_ring_wait(&out, 0, NULL), EPIPE);
+		else if (way == 1)
+			FAILS(ipcdev_ring_send(&out, "12345678", 8, NULL), EPIPE);
+		else
+			NO_MAP(ipcdev_ring_await_room(&out, 8, NULL), EPIPE);
+		killed(pid);
+		ipcdev_ring_close(&out);
+		close(fd);
+	}
+
+	fd = make_ring(0);
+	take_raw(&raw, fd, WRITE);
+	take(&in, fd, READ);
+	*raw.own = 2 * PAGE;
+	ipcdev_ring_set_spin(&in, UINT32_MAX);
+	FAILS(ipcdev_ring_recv(&in, &len, sizeof(len), NULL), EBADMSG);
+	ipcdev_ring_close(&in);
+	close_raw(&raw);
+	close(fd);
 }
 
 static int watch(const struct ipcdev_ring *ring, uint32_t events)
@@ -1682,6 +1794,8 @@ void test_ring_nonsense(void)
 	*raw.own = PAGE;
 	NO_MAP(ipcdev_ring_peek(&ring, &len), EBADMSG);
 	FAILS(ipcdev_ring_pop(&ring, data, max), EBADMSG);
+	FAILS(ipcdev_ring_pop(&ring, data, PAGE), EBADMSG);
+	FAILS(ipcdev_ring_recv(&ring, data, PAGE, NULL), EBADMSG);
 	ipcdev_ring_close(&ring);
 	close_raw(&raw);
 	close(fd);

@@ -97,6 +97,7 @@ void test_ring_wrap(void);
 void test_ring_takeover(void);
 void test_ring_wait(void);
 void test_ring_await(void);
+void test_ring_spin(void);
 void test_ring_stream(void);
 void test_ring_exchange(void);
 void test_ring_death(void);
