@@ -104,12 +104,13 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 }
 
 /*
- * End the sleep of a side, or with @reached only if it is for what has been reached.
- * Returns how many slept, and what was said of the side.
+ * End the sleep of a side, if the other one's index has reached what it is for: what was
+ * meant for a sleep that is over does not end another. Returns how many slept, and what
+ * was said of the side.
  */
-static int rouse(struct ipcdev_ring *ring, struct ipcdev_side *side, const u32 *reached,
-		 u32 *state)
+static int rouse(struct ipcdev_ring *ring, u32 role, u32 *state)
 {
+	struct ipcdev_side *side = side_of(ring, role), *other = other_side(ring, role);
 	struct task_struct *task = NULL;
 	unsigned long flags;
 	int woken;
@@ -117,7 +118,7 @@ static int rouse(struct ipcdev_ring *ring, struct ipcdev_side *side, const u32 *
 	rcu_read_lock();
 	raw_spin_lock_irqsave(&ring->lock, flags);
 	*state = side->words->state;
-	if (!reached || ipcdev_ring_reached(READ_ONCE(*reached), side->words->wake_at))
+	if (ipcdev_ring_reached(READ_ONCE(*other->index), side->words->wake_at))
 		task = ipcdev_ring_end_sleep(ring, side, 0);
 	if (side->wq)
 		ipcdev_ring_say(ring, side, 0, IPCDEV_RING_SLEEPING);
@@ -128,7 +129,7 @@ static int rouse(struct ipcdev_ring *ring, struct ipcdev_side *side, const u32 *
 }
 
 /**
- * ipcdev_ring_signal - wake one side of a ring, and tell those who watch it
+ * ipcdev_ring_signal - wake one side of a ring, if it is due, and tell those who watch it
  * @ring: the ring
  * @role: IPCDEV_RIGHT_READ or IPCDEV_RIGHT_WRITE: of the side
  *
@@ -137,12 +138,11 @@ static int rouse(struct ipcdev_ring *ring, struct ipcdev_side *side, const u32 *
  */
 int ipcdev_ring_signal(struct ipcdev_ring *ring, u32 role)
 {
-	struct ipcdev_side *side = side_of(ring, role);
 	u32 state;
-	int woken = rouse(ring, side, NULL, &state);
+	int woken = rouse(ring, role, &state);
 
 	if (state & IPCDEV_RING_WATCHED)
-		notify_side(ring, side);
+		notify_side(ring, side_of(ring, role));
 	return woken;
 }
 
@@ -256,17 +256,6 @@ static int sleep_until(struct ipcdev_ring *ring, u32 role, u32 index,
 	return ret;
 }
 
-/* The other side may wake us for nothing as often as it likes, but not for ever. */
-static bool too_late(const struct ipcdev_deadline *deadline)
-{
-	ktime_t now;
-
-	if (!deadline->set)
-		return false;
-	now = deadline->clock == CLOCK_MONOTONIC ? ktime_get() : ktime_get_real();
-	return ktime_compare(now, deadline->expires) >= 0;
-}
-
 static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 		    const struct ipcdev_deadline *deadline)
 {
@@ -280,11 +269,9 @@ static int wait_for(struct ipcdev_ring *ring, u32 role, u32 index,
 	else
 		ret = sleep_until(ring, role, index, deadline);
 	/* The last that it did before it left may have been just that. */
-	if (unlikely(ret) && ret != -EPIPE)
-		return ret;
-	if (ipcdev_ring_reached(READ_ONCE(*other->index), index))
-		return 0;
-	return !ret && too_late(deadline) ? -ETIMEDOUT : ret;
+	if (unlikely(ret == -EPIPE) && ipcdev_ring_reached(READ_ONCE(*other->index), index))
+		ret = 0;
+	return ret;
 }
 
 /*
@@ -656,15 +643,13 @@ static void ring_released(struct ipcdev_object *obj, struct ipcdev_handle *h)
 {
 	__poll_t wanted = h->role == IPCDEV_RIGHT_READ ? EPOLLOUT : EPOLLIN;
 	struct ipcdev_ring *ring = to_ring(obj);
-	struct ipcdev_side *other;
 	u32 state;
 
 	if (!h->role)
 		return;
-	other = other_side(ring, h->role);
-	rouse(ring, other, side_of(ring, h->role)->index, &state);
+	rouse(ring, h->role ^ IPCDEV_RING_ROLES, &state);
 	if ((state & IPCDEV_RING_WATCHED) && (ring_ready(ring) & wanted))
-		notify_side(ring, other);
+		notify_side(ring, other_side(ring, h->role));
 }
 
 /**

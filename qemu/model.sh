@@ -87,6 +87,7 @@ needs "$lost" ring NO_LOOK_AT_QUEUE
 needs "$lost" ring NO_DEBT HEIR=P LAST=3
 needs "$lost" ring NO_DEBT HEIR=C SIZE=2 LAST=4
 needs "$wrong" ring NO_WAKE_AT
+needs "$wrong" ring NO_LOOK_AT_INDEX
 needs "$wrong" ring NO_SECOND_LOOK DEATH LAST=3
 
 echo "$passed passed, $failed failed"
