@@ -82,6 +82,9 @@ static void set_free(struct ipcdev_engine *engine, struct ipcdev_job *job)
 	engine->free = job;
 }
 
+/* All that it has is set one by one: to zero it first would be half of the work. */
+static_assert(sizeof(struct ipcdev_completion) == 56);
+
 static __always_inline struct task_struct *put_completion(struct ipcdev_engine *engine,
 							  struct ipcdev_job *job, s64 result,
 							  u32 flags, u64 now, u64 cycles)
@@ -90,8 +93,6 @@ static __always_inline struct task_struct *put_completion(struct ipcdev_engine *
 	struct task_struct *task;
 
 	completion = ipcdev_feed_reserve(&engine->feed, sizeof(*completion));
-	/* All that it has, one by one: to zero it first would be half of the work. */
-	static_assert(sizeof(*completion) == 56);
 	completion->user_data = job->user_data;
 	completion->result = result;
 	completion->time_ns = now + engine->time_offset;

@@ -105,8 +105,8 @@ static void notify_side(struct ipcdev_ring *ring, struct ipcdev_side *side)
 
 /*
  * End the sleep of a side, if the other one's index has reached what it is for: what was
- * meant for a sleep that is over does not end another. Returns how many slept, and what
- * was said of the side.
+ * meant for a sleep that is over does not end another. Those who wait for the kernel's side
+ * are many, and look for themselves. Returns how many slept, and what was said of the side.
  */
 static int rouse(struct ipcdev_ring *ring, u32 role, u32 *state)
 {

@@ -635,9 +635,9 @@ struct ipcdev_ring_take {
  * @reserved: zero
  *
  * &IPCDEV_IOC_RING_WAIT, on an end: 0 once the index has been reached, even if it is
- * so no more; EPIPE if the other side has left and the index has not been reached; EBUSY while another thread sleeps for the same end.
- * A call that a signal interrupts is restarted, and then signals again, which is
- * harmless.
+ * so no more; EPIPE if the other side has left and the index has not been reached;
+ * EBUSY while another thread sleeps for the same end. A call that a signal interrupts
+ * is restarted, and then signals again, which is harmless.
  */
 struct ipcdev_ring_wait {
 	__u32 flags;
@@ -653,8 +653,9 @@ struct ipcdev_ring_wait {
  * @reserved: zero
  *
  * &IPCDEV_IOC_RING_SIGNAL, on an end: ends the sleep of the other side, if it is for
- * what this side's index has reached, and tells those who watch it. Only needed when the other side's &struct ipcdev_ring_side
- * says so. Returns how many sleepers it has woken, 0 or 1.
+ * what this side's index has reached, and tells those who watch it; of an engine, those
+ * who wait for room look again in any case. Only needed when the other side's &struct
+ * ipcdev_ring_side says so. Returns how many sleepers it has woken, 0 or 1.
  */
 struct ipcdev_ring_signal {
 	__u32 flags;

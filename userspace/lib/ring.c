@@ -226,16 +226,18 @@ static inline uint32_t peer_bytes(const struct ipcdev_ring *ring)
 	return ring->produces ? bytes + ring->size : bytes;
 }
 
-/*
- * Looks at the other side's index, which must be one that it can have come to: not
- * back, not past what there is, and not between two records.
- */
+/* The other side can have come there: not back, not too far, nor between two records. */
+static inline bool is_possible(const struct ipcdev_ring *ring, uint32_t known)
+{
+	return known <= ring->size && known >= ring->known && known % IPCDEV_RING_ALIGN == 0;
+}
+
+/* Looks at the other side's index. */
 static inline int refresh(struct ipcdev_ring *ring)
 {
 	uint32_t known = peer_bytes(ring);
 
-	if (known > ring->size || known < ring->known ||
-	    known % IPCDEV_RING_ALIGN)
+	if (!is_possible(ring, known))
 		return fail(EBADMSG);
 	ring->known = known;
 	return 0;
@@ -364,10 +366,8 @@ static bool is_late(const struct ipcdev_deadline *deadline)
 bool ipcdev_ring_spin_on(const struct ipcdev_ring *ring,
 			 const struct ipcdev_deadline *deadline)
 {
-	uint32_t known = peer_bytes(ring);
-
 	return !(_ipcdev_ring_state(ring) & IPCDEV_RING_GONE) &&
-	       known >= ring->known && known <= ring->size && !is_late(deadline);
+	       is_possible(ring, peer_bytes(ring)) && !is_late(deadline);
 }
 
 /* Looks for a while; the while grows where that helps, and shrinks where not. */
@@ -428,8 +428,8 @@ static __attribute__((noinline)) int sleep_for(const struct ipcdev_ring *ring, u
  * @deadline: when to give up, or NULL
  * @again: it has slept for that before
  *
- * The other side may take back what has woken us, as often as it likes, but not for
- * ever.
+ * The other side may take back what has woken us, as often as it likes, but no longer than
+ * until the deadline.
  *
  * Return: 0 if it is worth while to look again; else -1 with errno.
  */
@@ -446,7 +446,7 @@ int ipcdev_ring_sleep(struct ipcdev_ring *ring, uint32_t need,
 		return fail(ETIMEDOUT);
 	if (ring->produces && !again && spin_until(ring, index, deadline))
 		return 0;
-	/* A consumer has spun in line, where the record is looked at at once. */
+	/* A consumer has spun in line, right before it looked for the record. */
 	if (!ring->produces && !again)
 		spin_less(ring);
 	return sleep_for(ring, index, NULL, flags, deadline_ns);

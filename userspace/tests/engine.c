@@ -38,14 +38,6 @@ static void close_engine(int engine, struct ipcdev_ring *ring)
 	close(engine);
 }
 
-static uint64_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * SECOND + now.tv_nsec;
-}
-
 void test_engine_create(void)
 {
 	char longest[IPCDEV_BACKEND_NAME_MAX + 1];

@@ -450,7 +450,7 @@ static void on_killing_alarm(int signal)
 /* In a moment, wherever we are then: it is our signal handler that kills. */
 static void alarm_kills(pid_t pid)
 {
-	const struct itimerval once = { .it_value.tv_usec = 20000 };
+	const struct itimerval once = { .it_value.tv_usec = 100000 };
 	struct sigaction action = { .sa_handler = on_killing_alarm, .sa_flags = SA_RESTART };
 
 	alarms_victim = pid;
@@ -999,6 +999,10 @@ void test_ring_await(void)
 	slay(pid);
 
 	fill_up(&out);
+	pid = start(sleep_for_record, out.fd);
+	until_asleep(out.fd, WRITE);
+	NO_MAP(ipcdev_ring_await_room(&out, 8, NULL), EBUSY);
+	slay(pid);
 	NO_MAP(ipcdev_ring_await_room(&out, 8, &past), ETIMEDOUT);
 	NO_MAP(ipcdev_ring_await_room(&out, 8, soon()), ETIMEDOUT);
 	NO_MAP(ipcdev_ring_await_room(&out, 8, &bad), EINVAL);
@@ -1043,7 +1047,7 @@ static void close_soon(int fd)
 	pause();
 }
 
-/* Looking for an hour, without having slept: the other side dies meanwhile. */
+/* Looking without end, and without having slept: the other side dies meanwhile. */
 static pid_t spin_with(struct ipcdev_ring *ring, int fd, unsigned int role)
 {
 	pid_t pid;
@@ -1058,9 +1062,10 @@ static pid_t spin_with(struct ipcdev_ring *ring, int fd, unsigned int role)
 	return pid;
 }
 
-/* Who looks for long sees all the same what who sleeps would be told. */
+/* Who looks for long sees all the same, and soon, what who sleeps would be told. */
 void test_ring_spin(void)
 {
+	uint64_t begin = monotonic();
 	struct ipcdev_ring out, in;
 	struct raw raw;
 	size_t len;
@@ -1118,6 +1123,19 @@ void test_ring_spin(void)
 	ipcdev_ring_close(&in);
 	close_raw(&raw);
 	close(fd);
+	fd = make_ring(0);
+	take_raw(&raw, fd, READ);
+	take(&out, fd, WRITE);
+	fill_up(&out);
+	/* Not enough room for what is to be sent, and no place for an index. */
+	*raw.own = 4;
+	ipcdev_ring_set_spin(&out, UINT32_MAX);
+	FAILS(ipcdev_ring_send(&out, "12345678", 8, NULL), EBADMSG);
+	ipcdev_ring_close(&out);
+	close_raw(&raw);
+	close(fd);
+	/* To look as often as it may would take longer by far, each time. */
+	CHECK(monotonic() - begin < 60 * SECOND);
 }
 
 static int watch(const struct ipcdev_ring *ring, uint32_t events)
@@ -1705,6 +1723,20 @@ static void check_fickle(void)
 		ipcdev_deadline_in(&deadline, SECOND / 50);
 		NO_MAP(ipcdev_ring_await_record(&ring, &len, &deadline), ETIMEDOUT);
 	}
+	around_ioctl = NULL;
+	ipcdev_ring_close(&ring);
+	close_raw(&fickle);
+	close(fd);
+
+	/* A consumer that takes back room: its index is 0, for us, when that is looked at. */
+	fd = make_ring(0);
+	take_raw(&fickle, fd, READ);
+	take(&ring, fd, WRITE);
+	fill_up(&ring);
+	around_ioctl = flicker;
+	ipcdev_ring_set_spin(&ring, 0);
+	ipcdev_deadline_in(&deadline, SECOND / 50);
+	NO_MAP(ipcdev_ring_await_room(&ring, 0, &deadline), ETIMEDOUT);
 	around_ioctl = NULL;
 	ipcdev_ring_close(&ring);
 	close_raw(&fickle);

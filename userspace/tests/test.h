@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE		((int64_t)sysconf(_SC_PAGESIZE))
@@ -25,6 +26,15 @@ extern bool passed;
 			passed = false;					\
 		}							\
 	} while (0)
+
+/* The time, in nanoseconds. */
+static inline uint64_t monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
 
 /* test.c */
 
