@@ -152,7 +152,8 @@ static noinline bool leave_held(struct ipcdev_engine *engine, struct ipcdev_job 
  *
  * The memory of its slices will not be touched any more.
  *
- * Context: any but NMI; also with raw locks held that are not taken in submit().
+ * Context: any but NMI; also with the back end's own raw locks held, those that submit()
+ * takes among them, if interrupts are off wherever its interrupt takes them.
  */
 void ipcdev_job_complete(struct ipcdev_job *job, s64 result)
 {

@@ -277,8 +277,9 @@ static inline struct ipcdev_job *ipcdev_engine_job(struct ipcdev_engine *engine,
  *
  * complete (any context but NMI): ends a job that is in flight, exactly once, unless
  * quiesce() has returned; the job is not the back end's from then on, and may be
- * submitted anew on another CPU at once. Never fails, never sleeps. Do not call it with
- * a lock held that @submit or @cancel take while they are interrupted by it, as ever.
+ * submitted anew on another CPU at once. Never fails, never sleeps. It calls nothing of
+ * the back end's, which may hold its own raw locks, those that @submit and @cancel take
+ * among them: with interrupts off, as ever, wherever its interrupt takes them.
  *
  * tick (any context but NMI): a period of a job that goes on has ended, or @periods of
  * them.
