@@ -133,6 +133,7 @@ int ipcdev_producer_post(struct ipcdev_producer *producer, const void *record, u
 	int ret = 0;
 	u32 used;
 
+	ipcdev_assert_not_nmi();
 	if (len > ring->size / 2)
 		return -EMSGSIZE;
 	preempt_disable();

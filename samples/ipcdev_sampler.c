@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A driver that uses ipcdev's producer API: the example of Documentation/producer.rst.
- * /dev/ipcdev-sampler takes a ring and posts a record into it with each interrupt of a
- * timer, which stands for the device that a real driver would have.
- */
+/* Posts into a ring from a timer's interrupts: the example of Documentation/producer.rst. */
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-
-#include "compat.h"
+#include "compat.h" /* hrtimer_setup() before Linux 6.13 */
 #include "ipcdev_producer.h"
 #include "ipcdev_sampler.h"
 
+static int result;
+module_param(result, int, 0444);
+MODULE_PARM_DESC(result, "What became of the last sample: 0, or an errno below zero");
+static DEFINE_MUTEX(lock); /* one starts at a time */
+
 struct sampler {
-	struct mutex lock; /* one starts at a time */
 	struct ipcdev_producer *producer;
 	struct hrtimer timer;
-	u64 period_ns;
+	struct ipcdev_sampler_start start;
 	struct ipcdev_sample sample;
+	u8 padding[IPCDEV_SAMPLER_PADDING_MAX];
 };
 
 /* In hard interrupt context, on PREEMPT_RT too. A gap in the numbers is -ENOSPC. */
 static enum hrtimer_restart sampler_interrupt(struct hrtimer *timer)
 {
 	struct sampler *s = container_of(timer, struct sampler, timer);
+	int ret;
 
 	s->sample.time_ns = ktime_get_ns();
-	if (ipcdev_producer_post(s->producer, &s->sample, sizeof(s->sample)) == -EPIPE)
-		return HRTIMER_NORESTART;
+	ret = ipcdev_producer_post(s->producer, &s->sample, sizeof(s->sample) + s->start.padding);
+	WRITE_ONCE(result, ret);
 	s->sample.number++;
-	hrtimer_forward_now(timer, ns_to_ktime(s->period_ns));
-	return HRTIMER_RESTART;
+	hrtimer_forward_now(timer, ns_to_ktime(s->start.period_ns));
+	return ret && ret != -ENOSPC ? HRTIMER_NORESTART : HRTIMER_RESTART;
 }
 
 static long sampler_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -47,16 +47,17 @@ static long sampler_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return -ENOTTY;
 	if (copy_from_user(&start, (void __user *)arg, sizeof(start)))
 		return -EFAULT;
-	if (start.reserved || start.period_ns < NSEC_PER_MSEC || start.period_ns > NSEC_PER_SEC)
+	if (start.padding > IPCDEV_SAMPLER_PADDING_MAX ||
+	    start.period_ns < NSEC_PER_MSEC || start.period_ns > NSEC_PER_SEC)
 		return -EINVAL;
-	mutex_lock(&s->lock);
+	mutex_lock(&lock);
 	producer = s->producer ? ERR_PTR(-EBUSY) : ipcdev_producer_open(start.ring_fd);
 	if (!IS_ERR(producer)) {
 		s->producer = producer;
-		s->period_ns = start.period_ns;
-		hrtimer_start(&s->timer, ns_to_ktime(s->period_ns), HRTIMER_MODE_REL_HARD);
+		s->start = start;
+		hrtimer_start(&s->timer, ns_to_ktime(start.period_ns), HRTIMER_MODE_REL_HARD);
 	}
-	mutex_unlock(&s->lock);
+	mutex_unlock(&lock);
 	return PTR_ERR_OR_ZERO(producer);
 }
 
@@ -66,7 +67,6 @@ static int sampler_open(struct inode *inode, struct file *file)
 
 	if (!s)
 		return -ENOMEM;
-	mutex_init(&s->lock);
 	hrtimer_setup(&s->timer, sampler_interrupt, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	file->private_data = s;
 	return 0;

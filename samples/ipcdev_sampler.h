@@ -6,15 +6,17 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#define IPCDEV_SAMPLER_PADDING_MAX	4096
+
 /**
  * struct ipcdev_sampler_start - post samples into a ring
  * @ring_fd: a handle of it with the right to write
- * @reserved: zero
+ * @padding: bytes of zeroes behind each sample, up to IPCDEV_SAMPLER_PADDING_MAX
  * @period_ns: between two samples, a millisecond to a second
  */
 struct ipcdev_sampler_start {
 	__s32 ring_fd;
-	__u32 reserved;
+	__u32 padding;
 	__aligned_u64 period_ns;
 };
 

@@ -22,6 +22,15 @@ static long start(int sampler, int ring, __u64 period)
 	return call(sampler, IPCDEV_SAMPLER_START, &s);
 }
 
+/* What became of the last sample. */
+static int outcome(void)
+{
+	char text[16] = "";
+
+	read_file("/sys/module/ipcdev_sampler/parameters/result", text, sizeof(text));
+	return atoi(text);
+}
+
 static long look(struct reaper *r, struct ipcdev_sample *s)
 {
 	const struct ipcdev_ring_record *rec;
@@ -143,6 +152,37 @@ TEST_F(producer, signals)
 	EXPECT_EQ(CAN_READ, info.si_band & CAN_READ);
 }
 
+/* A record may take half of the ring, and not a byte more. */
+TEST_F(producer, posts_no_more_than_half_of_the_ring)
+{
+	struct ipcdev_sampler_start s = {
+		.ring_fd = self->ring,
+		.padding = self->r.header->record_max - sizeof(struct ipcdev_sample) + 1,
+		.period_ns = MS,
+	};
+	const struct ipcdev_ring_record *rec;
+
+	ASSERT_EQ(self->r.header->size / 2, self->r.header->record_max);
+	ASSERT_EQ(0, call(self->sampler, IPCDEV_SAMPLER_START, &s));
+	until(outcome() == -EMSGSIZE);
+	EXPECT_EQ(0, *self->r.peer);
+	close(self->sampler);
+	close(self->ring);
+	end_reaper(&self->r);
+	self->sampler = open(SAMPLER, O_RDWR | O_CLOEXEC);
+	self->ring = create_ring(self->dev, .size = 4096);
+	ASSERT_EQ(0, become_reaper(&self->r, self->ring));
+	rec = (const void *)self->r.data;
+	s.ring_fd = self->ring;
+	s.padding--;
+	ASSERT_EQ(0, call(self->sampler, IPCDEV_SAMPLER_START, &s));
+	EXPECT_EQ(0, ring_wait(self->r.end, .index = self->r.header->record_max + 8));
+	EXPECT_EQ(self->r.header->record_max, rec->len);
+	/* The sampler knows its own limit, too. */
+	s.padding = IPCDEV_SAMPLER_PADDING_MAX + 1;
+	EXPECT_EQ(-EINVAL, call(self->sampler, IPCDEV_SAMPLER_START, &s));
+}
+
 /* What there was no room for is seen by the gap. */
 TEST_F(producer, never_waits_for_room)
 {
@@ -155,6 +195,7 @@ TEST_F(producer, never_waits_for_room)
 					.index = fit * SAMPLE + 8,
 					.deadline_ns = now(CLOCK_MONOTONIC) + 10 * SOON));
 	until(*self->r.peer == fit * SAMPLE);
+	until(outcome() == -ENOSPC);
 	/* And once more: for the next ones there is no room. */
 	EXPECT_EQ(-ETIMEDOUT, ring_wait(self->r.end, .flags = IPCDEV_DEADLINE_MONOTONIC,
 					.index = fit * SAMPLE + 8,
@@ -180,6 +221,7 @@ TEST_F(producer, learns_that_the_consumer_has_left)
 	EXPECT_EQ(0, start(self->sampler, self->ring, MS));
 	until(*self->r.peer);
 	end_reaper(&self->r);
+	until(outcome() == -EPIPE);
 	EXPECT_EQ(-EPIPE, take_end(self->ring, RIGHT_READ, 0));
 	close(self->ring);
 	self->ring = create_ring(self->dev, .size = 1);
