@@ -183,6 +183,17 @@ static inline void *ipcdev_job_private(struct ipcdev_job *job)
 }
 
 /**
+ * ipcdev_private_job - whose memory that is
+ * @private: what ipcdev_job_private() has returned
+ *
+ * Return: the job.
+ */
+static inline struct ipcdev_job *ipcdev_private_job(void *private)
+{
+	return (struct ipcdev_job *)private - 1;
+}
+
+/**
  * struct ipcdev_engine - a ring that the kernel fills with completions, and requests
  * @ring: the ring, first of all an object; its lock protects all below that the mutex
  *	does not. The kernel is the one writer, until the back end is gone

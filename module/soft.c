@@ -71,11 +71,6 @@ struct soft_job {
 
 static struct workqueue_struct *workers;
 
-static struct ipcdev_job *to_job(struct soft_job *sj)
-{
-	return (struct ipcdev_job *)sj - 1;
-}
-
 /*
  * Up to a batch of what has ended. Of two interrupts, on two CPUs, one does nothing:
  * completions are in order.
@@ -121,7 +116,7 @@ static void soft_interrupt(struct irq_work *work)
 		return;
 	/* A job that is completed may be in another list at once. */
 	list_for_each_entry_safe(sj, next, &batch, node)
-		ipcdev_job_complete(to_job(sj), sj->result);
+		ipcdev_job_complete(ipcdev_private_job(sj), sj->result);
 	finish_ending(soft);
 }
 
@@ -139,7 +134,7 @@ static void end_job(struct soft *soft, struct soft_job *sj, s64 result)
 
 static enum hrtimer_restart soft_timer(struct hrtimer *timer)
 {
-	struct ipcdev_job *job = to_job(container_of(timer, struct soft_job, timer));
+	struct ipcdev_job *job = ipcdev_private_job(container_of(timer, struct soft_job, timer));
 
 	job->start_ns = ktime_to_ns(hrtimer_get_expires(timer));
 	if (!job->period_ns) {
@@ -307,7 +302,7 @@ static void soft_work(struct work_struct *work)
 	struct soft_job *sj = next_in_line(soft);
 
 	if (sj) {
-		end_job(soft, sj, carry_out(to_job(sj), sj));
+		end_job(soft, sj, carry_out(ipcdev_private_job(sj), sj));
 		irq_work_queue(&soft->interrupt);
 	}
 	if (must_work(soft, true))
