@@ -2,7 +2,6 @@
 /*
  * What differs between the kernels that ipcdev is built for, 6.1 to 7.2. Code
  * elsewhere is written for the newest name; this header gives it to the rest.
- * Kbuild says which kernel this is: 1000 times the version, plus the patch level.
  */
 #ifndef IPCDEV_COMPAT_H
 #define IPCDEV_COMPAT_H
@@ -15,6 +14,11 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/shmem_fs.h>
+#include <linux/version.h>
+
+/* 6001 for Linux 6.1, and so on. */
+#define IPCDEV_KERNEL	(LINUX_VERSION_MAJOR * 1000 + LINUX_VERSION_PATCHLEVEL)
+
 #if IPCDEV_KERNEL < 7000
 #include <linux/pagevec.h>
 #else
