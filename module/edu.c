@@ -527,6 +527,8 @@ static irqreturn_t edu_interrupt(int irq, void *data)
 	unsigned long flags;
 	u32 status;
 
+	if (edu->pdev->msi_enabled)
+		ipcdev_assert_hardirq();
 	raw_spin_lock_irqsave(&edu->lock, flags);
 	status = edu_read(edu, EDU_IRQ_STATUS);
 	if (status == ~0U)

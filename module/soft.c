@@ -136,6 +136,8 @@ static enum hrtimer_restart soft_timer(struct hrtimer *timer)
 {
 	struct ipcdev_job *job = ipcdev_private_job(container_of(timer, struct soft_job, timer));
 
+	if (job->precise)
+		ipcdev_assert_hardirq();
 	job->start_ns = ktime_to_ns(hrtimer_get_expires(timer));
 	if (!job->period_ns) {
 		ipcdev_job_complete(job, 0);
