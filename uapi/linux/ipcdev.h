@@ -332,13 +332,16 @@ struct ipcdev_detach {
 };
 
 /**
- * struct ipcdev_wait - sleep for a peer
+ * struct ipcdev_wait - sleep for a peer, or until an engine has nothing to do
  * @flags: IPCDEV_NONBLOCK or one of IPCDEV_DEADLINE_*
  * @reserved: zero
  * @deadline_ns: when to give up
  *
  * &IPCDEV_IOC_WAIT_PEER, on any handle: returns when another open file of the
  * object can write (if this one reads) or read (if this one writes).
+ *
+ * &IPCDEV_IOC_DRAIN, on an engine's handle with IPCDEV_RIGHT_WRITE: returns when no
+ * request is in flight, those of others and TIMERs with a period among them.
  */
 struct ipcdev_wait {
 	__u32 flags;
@@ -798,7 +801,7 @@ enum ipcdev_op {
  * @name: for &struct ipcdev_create_engine
  * @operations: bit n is set if it knows the operation n of enum ipcdev_op
  * @depth_max: the greatest depth of its engines
- * @length_max: the most bytes of a slice
+ * @length_max: the most bytes of a slice; 0 for any
  * @period_min: the shortest period of a TIMER, in nanoseconds; 0 without TIMER
  * @engines: engines that are made for it now
  * @reserved: zero
@@ -841,9 +844,9 @@ struct ipcdev_engines {
  * @op: enum ipcdev_op; EOPNOTSUPP if the back end does not know it
  * @flags: IPCDEV_REQUEST_*
  * @user_data: 64 bits of the caller's choice
- * @src: COPY and CRC32: what is read, through a handle with IPCDEV_RIGHT_READ (EBADF);
- *	else zero. "edu" holds its pages, so that a buffer cannot be sealed until such a
- *	request has ended either
+ * @src: COPY and CRC32: what is read, through any handle of the buffer; else zero. "edu"
+ *	holds its pages, so that a buffer cannot be sealed until such a request has ended
+ *	either
  * @dst: COPY and FILL: what is written, through a handle with IPCDEV_RIGHT_WRITE
  *	(EBADF) of a buffer that is not sealed (EPERM, EBUSY while it is being sealed),
  *	and that cannot be sealed until the request has ended; else zero

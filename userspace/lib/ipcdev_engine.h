@@ -28,7 +28,8 @@ extern "C" {
 /**
  * ipcdev_engine_create() - make an engine
  * @backend: what shall carry out the requests, or its kind; NULL for "soft"
- * @depth: requests that it takes at most; 0 for 64
+ * @depth: requests that it takes at most; 0 for 64, or what the back end allows if that
+ *	is less
  * @rights: IPCDEV_RIGHT_* of the handle, or 0 for all
  * @flags: IPCDEV_RING_TAKEOVER, or 0
  *
@@ -67,12 +68,13 @@ int ipcdev_engine_submit(int fd, const struct ipcdev_engine_request *requests,
 /**
  * ipcdev_engine_wait() - sleep until there are completions
  * @ring: the engine's consumer
- * @count: how many, at most the engine's depth; 0 is as 1
+ * @count: how many, at most the engine's depth: more may never be there. 0 is as 1
  * @deadline: when to give up, or NULL
  *
  * Gives back the room of what was consumed first. Counts what is there and not
  * consumed. Sleeps in one system call, however many interrupts bring them. EPIPE if
- * the device is gone and fewer than @count were left to be reaped.
+ * the device is gone and fewer than @count were left to be reaped, EINVAL if the ring
+ * has no room for @count.
  */
 int ipcdev_engine_wait(struct ipcdev_ring *ring, unsigned int count,
 		       const struct ipcdev_deadline *deadline);
@@ -180,7 +182,7 @@ static inline void ipcdev_engine_periodic(struct ipcdev_engine_request *request,
  * @user_data: what the completion shall say
  * @to: a handle that may write
  * @to_offset: where to, in bytes
- * @from: a handle that may read
+ * @from: a handle
  * @from_offset: where from, in bytes
  * @length: bytes; the two slices must not overlap
  */
@@ -214,7 +216,7 @@ static inline void ipcdev_engine_fill(struct ipcdev_engine_request *request,
  * ipcdev_engine_crc32() - the checksum of a slice
  * @request: filled in
  * @user_data: what the completion shall say
- * @buffer: a handle that may read
+ * @buffer: a handle
  * @offset: where the slice begins, in bytes
  * @length: its bytes
  */
