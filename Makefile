@@ -6,6 +6,8 @@ KERNEL ?= 6.1
 # Options for qemu/run.sh, and which of the tests to run (none: all).
 GUEST ?=
 T ?=
+# How many requests the test "engine_load" has one engine complete (none: a few).
+NOPS ?=
 # Options for ipcdev-bench.
 BENCH ?=
 
@@ -118,6 +120,6 @@ dist-clean: clean ## also what is cached outside: packages, the debug kernel
 
 help: ## this list
 	@echo 'make TARGET [KERNEL=6.1|6.1-full|6.1-rt|6.12|7.2|debug] [KDIR=...]'
-	@echo '            [T="TEST..."] [GUEST="OPTION..."] [V=1]'
+	@echo '            [T="TEST..."] [NOPS=COUNT] [GUEST="OPTION..."] [V=1]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
