@@ -157,6 +157,64 @@ TEST_F(backend, goes_in_mid_work)
 	close(wo);
 }
 
+/* Who sleeps for room learns of it, and who sleeps until nothing is left has that. */
+TEST_F(backend, goes_while_its_users_sleep)
+{
+	struct ipcdev_completion c;
+	pid_t submitter, drainer;
+	unsigned int i;
+
+	ASSERT_TRUE(hold_pulses());
+	for (i = 0; i < DEPTH; i++)
+		EXPECT_EQ(1, nop(self->fd, i));
+	submitter = child();
+	if (!submitter)
+		_exit(-nop(self->fd, DEPTH) & 0xff);
+	drainer = child();
+	if (!drainer)
+		_exit(-drain(self->fd, 0, 0) & 0xff);
+	until(asleep_in(submitter, SYS_ioctl));
+	until(asleep_in(drainer, SYS_ioctl));
+	ASSERT_EQ(0, unload());
+	EXPECT_EQ(ENODEV, reap(submitter));
+	EXPECT_EQ(0, reap(drainer));
+	for (i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, await(&self->r, &c));
+	EXPECT_EQ(-EPIPE, await(&self->r, &c));
+	EXPECT_EQ(DEPTH, engine_stat(self->fd).submitted);
+}
+
+/* By an eventfd, and by a signal behind those of what it has left. */
+TEST_F(backend, tells_that_it_goes)
+{
+	int e = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct pollfd p = { .fd = e, .events = POLLIN };
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ASSERT_EQ(0, fcntl(self->r.end, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(self->r.end, F_SETSIG, SIGRTMIN));
+	ASSERT_EQ(0, fcntl(self->r.end, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, attach(self->r.end, e, IPCDEV_EVENT_HANGUP, 0));
+	ASSERT_TRUE(hold_pulses());
+	EXPECT_EQ(1, nop(self->fd, 1));
+	EXPECT_EQ(1, nop(self->fd, 2));
+	EXPECT_EQ(0, gained(e));
+	ASSERT_EQ(0, unload());
+	EXPECT_EQ(1, poll(&p, 1, -1));
+	EXPECT_EQ(1, gained(e));
+	do {
+		ASSERT_EQ(SIGRTMIN, sigwaitinfo(&set, &info));
+		EXPECT_EQ(self->r.end, info.si_fd);
+	} while (info.si_code == POLL_IN);
+	EXPECT_EQ(POLL_HUP, info.si_code);
+	EXPECT_EQ(POLLHUP, info.si_band & POLLHUP);
+	close(e);
+}
+
 /* It goes and comes while others submit. */
 TEST_F(backend, goes_while_it_is_used)
 {

@@ -484,37 +484,6 @@ TEST_F(buffer, seal_minds_another_process)
 	EXPECT_EQ(0, seal(self->fd));
 }
 
-/* A page that is held, and not mapped: sealing will wait for it, in vain. */
-static void hold_page(int fd, int pipefd[2])
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	char *p = map(fd, page, PROT_READ | PROT_WRITE);
-	struct iovec v = { p, 1 };
-
-	if (!p || pipe2(pipefd, O_CLOEXEC) || vmsplice(pipefd[1], &v, 1, 0) != 1)
-		abort();
-	munmap(p, page);
-}
-
-static void release_page(int pipefd[2])
-{
-	close(pipefd[0]);
-	close(pipefd[1]);
-}
-
-/* Tries to seal a buffer of which a page is held, over and over. */
-static pid_t keep_sealing(int fd)
-{
-	pid_t pid = child();
-
-	if (!pid) {
-		while (seal(fd) == -EBUSY)
-			;
-		_exit(1);
-	}
-	return pid;
-}
-
 TEST_F(buffer, maps_for_reading_only_while_it_is_being_sealed)
 {
 	int pipefd[2], ret;

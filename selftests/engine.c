@@ -494,6 +494,31 @@ TEST_F(engine, what_it_writes_to_cannot_be_sealed)
 	close(fd);
 }
 
+/* Nobody begins to write while it is being made out whether somebody may. */
+TEST_F(engine, what_is_being_sealed_is_not_written_to)
+{
+	int b = create_buffer(self->dev, .size = 4096), pipefd[2];
+	struct ipcdev_completion c;
+	pid_t pid;
+	long ret;
+
+	hold_page(b, pipefd);
+	pid = keep_sealing(b);
+	while ((ret = request(self->fd, .op = IPCDEV_OP_FILL,
+			      .dst = SLICE(b, 0, 1))) == 1)
+		ASSERT_EQ(0, await(&self->r, &c));
+	EXPECT_EQ(-EBUSY, ret);
+	EXPECT_EQ(0, engine_stat(self->fd).inflight);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, reap(pid));
+	EXPECT_EQ(1, request(self->fd, .op = IPCDEV_OP_FILL, .dst = SLICE(b, 0, 1)));
+	ASSERT_EQ(0, await(&self->r, &c));
+	EXPECT_EQ(1, c.result);
+	release_page(pipefd);
+	EXPECT_EQ(0, seal(b));
+	close(b);
+}
+
 TEST_F(engine, buffers_live_as_long_as_requests)
 {
 	int b = create_buffer(self->dev, .size = LONG_SIZE);
@@ -583,6 +608,41 @@ TEST_F(engine, periodic_timer)
 	EXPECT_EQ(0, drain(self->fd, 0, 0));
 	EXPECT_EQ(-EAGAIN, reap_one(&self->r, &c));
 	EXPECT_EQ(1, engine_stat(self->fd).cancelled);
+}
+
+/*
+ * From a time on: one that has passed, so that its first periods are missed, and one that
+ * is to come. The later ones are where they would be without that.
+ */
+TEST_F(engine, periodic_timer_from_a_time_on)
+{
+	const __u64 period = 10 * MS, begin = now(CLOCK_MONOTONIC);
+	const __u64 at[] = { begin - 7 * period / 2, begin + 5 * period };
+	struct ipcdev_completion c;
+	unsigned int i, k;
+	__u64 periods;
+
+	for (i = 0; i < 2; i++) {
+		periods = 0;
+		EXPECT_EQ(1, request(self->fd, .op = IPCDEV_OP_TIMER, .user_data = i,
+				     .flags = IPCDEV_REQUEST_ABSOLUTE,
+				     .value = at[i], .period_ns = period));
+		for (k = 0; k < 4; k++) {
+			ASSERT_EQ(0, await(&self->r, &c));
+			EXPECT_EQ(i, c.user_data);
+			EXPECT_EQ(0, c.result);
+			EXPECT_EQ(IPCDEV_COMPLETION_MORE, c.flags);
+			if (!i && !k)
+				EXPECT_LE(3, c.missed);
+			periods += c.missed + 1;
+			EXPECT_LE(at[i] + (periods - 1) * period, c.time_ns);
+		}
+		EXPECT_EQ(1, cancel(self->fd, i, 0));
+		do {
+			ASSERT_EQ(0, await(&self->r, &c));
+		} while (c.flags & IPCDEV_COMPLETION_MORE);
+		EXPECT_EQ(-ECANCELED, c.result);
+	}
 }
 
 /* Each has its place in the ring, and another one for its end. */
@@ -1299,6 +1359,7 @@ TEST_F(engine, signals)
 	ASSERT_EQ(SIGRTMIN, sigwaitinfo(&set, &info));
 	EXPECT_EQ(POLL_OUT, info.si_code);
 	EXPECT_EQ(self->fd, info.si_fd);
+	EXPECT_EQ(CAN_WRITE, info.si_band & (CAN_WRITE | CAN_READ));
 	close(fds[0]);
 }
 

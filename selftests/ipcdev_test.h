@@ -618,6 +618,37 @@ static inline void *map(int fd, size_t size, int prot)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* A page that is held, and not mapped: sealing will wait for it, in vain. */
+static inline void hold_page(int fd, int pipefd[2])
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *p = map(fd, page, PROT_READ | PROT_WRITE);
+	struct iovec v = { p, 1 };
+
+	if (!p || pipe2(pipefd, O_CLOEXEC) || vmsplice(pipefd[1], &v, 1, 0) != 1)
+		abort();
+	munmap(p, page);
+}
+
+static inline void release_page(int pipefd[2])
+{
+	close(pipefd[0]);
+	close(pipefd[1]);
+}
+
+/* Tries to seal a buffer of which a page is held, over and over. */
+static inline pid_t keep_sealing(int fd)
+{
+	pid_t pid = child();
+
+	if (!pid) {
+		while (seal(fd) == -EBUSY)
+			;
+		_exit(1);
+	}
+	return pid;
+}
+
 /* Only tries: 0 or the errno below zero. */
 static inline int try_map(int fd, size_t size, int prot, int flags, off_t off)
 {
