@@ -38,6 +38,9 @@
 
 #define RECORD_SIZE	(sizeof(struct ipcdev_ring_record) + sizeof(struct ipcdev_completion))
 
+/* However deep the administrator allows: the ring must hold twice as many records. */
+#define DEPTH_LIMIT	(IPCDEV_RING_SIZE_MAX / (2 * RECORD_SIZE))
+
 /* In a job's count of events for its eventfd: there will be no more of them. */
 #define LAST_EVENT	0x40000000
 
@@ -1203,7 +1206,7 @@ EXPORT_SYMBOL_GPL(ipcdev_slice_write);
 
 static u32 depth_max(const struct ipcdev_backend *be)
 {
-	u32 max = READ_ONCE(ipcdev_max_depth);
+	u32 max = min_t(u32, READ_ONCE(ipcdev_max_depth), DEPTH_LIMIT);
 
 	return be->depth_max ? min(be->depth_max, max) : max;
 }

@@ -247,6 +247,28 @@ TEST_F(limits, depth)
 	close(q);
 }
 
+/* An engine's ring is never larger than any ring, whatever depth is allowed. */
+TEST_F(limits, depth_of_an_engine)
+{
+	const __u32 most = IPCDEV_RING_SIZE_MAX / (2 * 64);
+	struct ipcdev_backend_info soft;
+	struct ipcdev_engines e = {
+		.count = 1, .infos = PTR(&soft), .info_size = sizeof(soft),
+	};
+
+	ASSERT_EQ(0, limit("max_depth", UINT_MAX));
+	ASSERT_EQ(1, call(self->dev, IPCDEV_IOC_ENGINES, &e));
+	EXPECT_STREQ("soft", soft.name);
+	EXPECT_EQ(most, soft.depth_max);
+	EXPECT_EQ(-EINVAL, create_engine(self->dev, .depth = most + 1));
+	EXPECT_EQ(-EINVAL, create_engine(self->dev, .depth = 1 << 24));
+	EXPECT_EQ(-EINVAL, create_engine(self->dev, .depth = (1 << 25) + 1));
+	EXPECT_EQ(-EINVAL, create_engine(self->dev, .depth = UINT_MAX));
+	/* The edge is refused for the memory that it would need. */
+	EXPECT_EQ(-EDQUOT, create_engine(self->dev, .depth = most));
+	EXPECT_EQ(0, info(self->dev).bytes);
+}
+
 /* An engine counts with its depth, whatever is in flight. */
 TEST_F(limits, requests)
 {
