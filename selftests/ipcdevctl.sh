@@ -9,13 +9,14 @@ tests="usage absent mount list create hold remove names messages priority tags \
 follow timeout gone overflow raw json binary limits peek dump watch_queue \
 watch_buffer call call_fails serve serve_gone serve_queue serve_end topic slow_subscriber \
 ring ring_sides \
-top info stat engine engine_test \
+top info stat engine engine_works engine_test engine_test_edu \
 quiet_stat other_user terminal examples"
 
 q=test-queue-$$
 b=test-buffer-$$
 r=test-ring-$$
 pty=$(dirname "$(readlink -f "$0")")/pty
+timers=$(dirname "$(readlink -f "$0")")/timers
 tmp=$(mktemp -d)
 chmod 755 "$tmp"
 trap 'rm -rf "$tmp"' EXIT
@@ -1266,6 +1267,34 @@ test_engine()
 	expect ok ipcdevctl rm "$q"
 }
 
+# sum OUTPUT NAME: of that histogram in JSON.
+sum()
+{
+	echo "$1" | sed -n "s/.*\"$2\":\[\([0-9,]*\)\].*/\1/p" | tr , '\n' |
+		awk '{ sum += $1 } END { print sum }'
+}
+
+test_engine_works()
+{
+	expect ok ipcdevctl create engine "$q" -d 4 -- sh -c "
+		$timers /dev/ipc/$q 9 && ipcdevctl engine info -j $q &&
+		ipcdevctl engine info $q"
+	told=$(echo "$out" | grep '"latencies"')
+	valid_json "$told"
+	has "$told" submitted 9
+	has "$told" completed 9
+	has "$told" failed 0
+	has "$told" records 9
+	has "$told" unreaped 0
+	same "$(sum "$told" interrupt)" 9
+	# One that came before the process slept is none.
+	[ "$(sum "$told" wakeup)" -ge 1 ] || complain "$told"
+	[ "$(sum "$told" wakeup)" -le 9 ] || complain "$told"
+	[ "$(sum "$told" reaped)" -le "$(sum "$told" wakeup)" ] || complain "$told"
+	like "$out" "*submitted *9${nl}completed *9$nl*$nl*when it was due*and more * #*"
+	like "$out" "*until the sleeper runs*and more * #*"
+}
+
 test_engine_test()
 {
 	expect ok ipcdevctl engine test
@@ -1279,8 +1308,7 @@ test_engine_test()
 		has "$out" operation "\"$operation\""
 	done
 	# Each of the 15 requests is in the first histogram.
-	same "$(echo "$out" | sed 's/.*"interrupt":\[\([0-9,]*\)\].*/\1/' | tr , '\n' |
-		awk '{ sum += $1 } END { print sum }')" 15
+	same "$(sum "$out" interrupt)" 15
 	expect failed ipcdevctl engine test nonsense
 	like "$err" "*nonsense*no such back end*"
 	expect usage ipcdevctl engine test -n 0
@@ -1288,6 +1316,24 @@ test_engine_test()
 	expect usage ipcdevctl engine test soft soft
 	expect usage ipcdevctl engine list -n 5
 	expect failed ipcdevctl engine test -s 1T
+}
+
+test_engine_test_edu()
+{
+	edu=$(ipcdevctl engine list | awk '/^edu-/ { print $1; exit }')
+	[ "$edu" ] || skip "no edu device"
+	expect ok ipcdevctl engine test -n 2 -s 3000 "$edu"
+	like "$out" "$edu: each operation 2 times, *nop *copy *fill *factorial *and more * #*"
+	case $out in *timer* | *crc32*) complain "$out" ;; esac
+	expect ok ipcdevctl engine test -j -n 1 -s 64K "$edu"
+	valid_json "$out"
+	has "$out" backend "\"$edu\""
+	same "$(sum "$out" interrupt)" 4
+	# What no request may have is known before.
+	expect failed ipcdevctl engine test -s 1M "$edu"
+	like "$err" "*$edu*64K at most*"
+	expect failed ipcdevctl engine test -s 65537 "$edu"
+	like "$err" "*64K at most*"
 }
 
 test_other_user()

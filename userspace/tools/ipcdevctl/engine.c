@@ -438,14 +438,47 @@ static int open_buffer(uint64_t size, int *fd, unsigned char **map)
 	return *map ? 0 : -1;
 }
 
+/* A back end may be gone by now; then the engine says so when it is used. */
+static uint64_t length_max(const char *name)
+{
+	struct ipcdev_backend_info info;
+
+	for (unsigned int i = 0; ipcdev_engine_backends(i, &info, 1) == 1; i++)
+		if (!strcmp(info.name, name))
+			return info.length_max;
+	return 0;
+}
+
+/* Whether its requests may be that long. */
+static int check_size(const struct trial *trial)
+{
+	struct ipcdev_engine_stat stat;
+	char text[32], reason[128];
+	uint64_t most;
+
+	if (ipcdev_engine_stat(trial->fd, &stat))
+		return fail(trial->backend, "cannot ask");
+	most = length_max(stat.backend);
+	if (!most || trial->size <= most)
+		return STATUS_OK;
+	snprintf(reason, sizeof(reason), "its slices have %s at most; see ipcdevctl engine list",
+		 format_size(most, text, sizeof(text)));
+	return fail_because(trial->backend, reason);
+}
+
 /* All ends with the process. */
 static int open_trial(struct trial *trial, const char *backend, uint64_t size)
 {
+	int status;
+
 	trial->backend = backend;
 	trial->size = size;
 	trial->fd = ipcdev_engine_create(backend, 0, 0, 0);
 	if (trial->fd < 0)
 		return fail_backend(backend);
+	status = check_size(trial);
+	if (status)
+		return status;
 	if (ipcdev_ring_open(&trial->ring, trial->fd, IPCDEV_RIGHT_READ))
 		return fail(backend, "cannot become its consumer");
 	if (open_buffer(size, &trial->from, &trial->source) ||
