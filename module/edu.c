@@ -8,9 +8,9 @@
  * of its engines and in order of arrival, and the device does one step of the first job in
  * a line before it sees to the next line.
  *
- * The device only ever reaches the bounce pages, which are as old as the binding of the
+ * The device only ever reaches the bounce page, which is as old as the binding of the
  * driver. What lies in slices is copied to and from there by the processor, a step of at
- * most 2 KiB in each interrupt. A job that is given up, because it was cancelled, its
+ * most 2 KiB with its tag in each interrupt. A job that is given up, because it was cancelled, its
  * engine was closed or the device did not answer in time, is therefore over at once: the
  * device may go on with what it does, for nobody. It gets its next job when it says that
  * it is idle.
@@ -20,7 +20,7 @@
  * device that has vanished reads as zeroes or as ones, and says neither.
  *
  * One that could reach neither memory nor the processor for a while believes that it has
- * moved what it has not: then what lies in its buffer, or in the bounce pages, is what
+ * moved what it has not: then what lies in its buffer, or in the bounce page, is what
  * somebody else had there. So each step has a tag of its own behind its bytes, which must
  * have made the whole way.
  *
@@ -76,9 +76,13 @@
 #define EDU_DMA_BITS		28
 #define EDU_BUFFER		0x40000	/* where the device sees its own buffer */
 
-/* QEMU 7.2 exits when asked to move all of the buffer's 4 KiB at once. */
-#define EDU_STEP		2048U
-#define EDU_TAG			sizeof(u64)
+/*
+ * What the device moves at once, a step and its tag, is half of its buffer. QEMU 7.2 exits
+ * when asked to move all of the 4 KiB.
+ */
+#define EDU_MOVE		2048U
+#define EDU_TAG			8U
+#define EDU_STEP		(EDU_MOVE - EDU_TAG)
 
 /* From here on factorials are 0 modulo 2^32; the device would multiply all the same. */
 #define EDU_FACTORIAL_MAX	34
@@ -94,10 +98,10 @@
 /* Jobs that are failed at once, with interrupts disabled. */
 #define EDU_FAIL_MAX		64
 
-/* The bounce pages: what goes to the device, and what comes from it. */
+/* The bounce page: what goes to the device, and what comes from it. */
 #define EDU_BOUNCE_OUT		0
-#define EDU_BOUNCE_IN		(EDU_STEP + EDU_TAG)
-#define EDU_BOUNCE_SIZE		(2 * (EDU_STEP + EDU_TAG))
+#define EDU_BOUNCE_IN		EDU_MOVE
+#define EDU_BOUNCE_SIZE		(2 * EDU_MOVE)
 
 static int set_timeout(const char *text, const struct kernel_param *param)
 {
@@ -287,6 +291,7 @@ static void edu_load(struct edu *edu)
 	void *out = edu->bounce + EDU_BOUNCE_OUT;
 
 	edu->loaded = edu_step(job);
+	BUILD_BUG_ON(sizeof(edu->tag) != EDU_TAG);
 	edu->tag = siphash_1u64(++edu->steps, &edu->key);
 	if (job->op == IPCDEV_OP_FILL)
 		memset(out, job->value, edu->loaded);
