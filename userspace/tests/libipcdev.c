@@ -639,6 +639,7 @@ static const struct {
 	{ "ring_stream", test_ring_stream },
 	{ "ring_exchange", test_ring_exchange },
 	{ "ring_death", test_ring_death },
+	{ "ring_killed", test_ring_killed },
 	{ "ring_inherited", test_ring_inherited },
 	{ "ring_handed_on", test_ring_handed_on },
 	{ "ring_persists", test_ring_persists },

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* libipcdev: rings. */
 #include <fcntl.h>
-#include <ipcdev_ring.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -20,8 +18,8 @@
 
 #include "test.h"
 
-#define READ	IPCDEV_RIGHT_READ
-#define WRITE	IPCDEV_RIGHT_WRITE
+#include "ring.h"
+
 #define HEAD	((uint32_t)sizeof(struct ipcdev_ring_record))
 
 static struct ipcdev_deadline *soon(void)
@@ -31,7 +29,7 @@ static struct ipcdev_deadline *soon(void)
 	return ipcdev_deadline_in(&deadline, SECOND / 50);
 }
 
-static int make_ring(unsigned int flags)
+int make_ring(unsigned int flags)
 {
 	int fd = ipcdev_ring_create(1, 0, flags);
 
@@ -39,7 +37,7 @@ static int make_ring(unsigned int flags)
 	return fd;
 }
 
-static void take(struct ipcdev_ring *ring, int fd, unsigned int role)
+void take(struct ipcdev_ring *ring, int fd, unsigned int role)
 {
 	CHECK(!ipcdev_ring_open(ring, fd, role));
 }
@@ -60,8 +58,7 @@ static void close_pair(struct ipcdev_ring *out, struct ipcdev_ring *in)
 	ipcdev_ring_close(in);
 }
 
-/* Another process, with the handle of a ring and nothing else of it. */
-static pid_t start(void (*run)(int fd), int fd)
+pid_t start_with(void (*run)(int fd), int fd)
 {
 	pid_t pid = child();
 
@@ -71,8 +68,7 @@ static pid_t start(void (*run)(int fd), int fd)
 	child_ends();
 }
 
-/* Until the consumer, or the producer, sleeps. */
-static void until_asleep(int fd, unsigned int role)
+void until_asleep(int fd, unsigned int role)
 {
 	struct ipcdev_stat stat;
 
@@ -82,14 +78,13 @@ static void until_asleep(int fd, unsigned int role)
 	} while (!(role == READ ? stat.receivers : stat.senders));
 }
 
-/* Records that can be told from each other, and from what is not one. */
-static void fill(unsigned char *data, size_t len, uint32_t number)
+void fill(unsigned char *data, size_t len, uint32_t number)
 {
 	for (size_t i = 0; i < len; i++)
 		data[i] = number * 31 + i * 7;
 }
 
-static bool is_filled(const unsigned char *data, size_t len, uint32_t number)
+bool is_filled(const unsigned char *data, size_t len, uint32_t number)
 {
 	for (size_t i = 0; i < len; i++)
 		if (data[i] != (unsigned char)(number * 31 + i * 7))
@@ -501,7 +496,7 @@ static void check_wait(uint32_t spin, bool in_place)
 	unsigned char data[PAGE];
 	pid_t pid;
 
-	pid = start(push_when_asleep, fd);
+	pid = start_with(push_when_asleep, fd);
 	take(&in, fd, READ);
 	ipcdev_ring_set_spin(&in, spin);
 	CHECK(receive(&in, in_place, data) == 1 && *data == 'x');
@@ -603,7 +598,7 @@ void test_ring_stream(void)
 		ssize_t len;
 		pid_t pid;
 
-		pid = start(produce_stream, fd);
+		pid = start_with(produce_stream, fd);
 		take(&in, fd, READ);
 		ipcdev_ring_set_spin(&in, stream_spin);
 		while ((len = ipcdev_ring_recv(&in, data, PAGE, late())) >= 0) {
@@ -667,7 +662,7 @@ static void exchange_fails(struct ipcdev_ring *in, uint32_t spin,
 	struct ipcdev_ring out;
 	pid_t pid;
 
-	pid = start(wait_for_one, fd);
+	pid = start_with(wait_for_one, fd);
 	take(&out, fd, WRITE);
 	ipcdev_ring_set_spin(in, spin);
 	until_asleep(fd, READ);
@@ -705,7 +700,7 @@ static void check_exchange_fails(uint32_t spin)
 	CHECK(!fcntl(in.fd, F_SETFL, O_NONBLOCK));
 	exchange_fails(&in, spin, NULL, EAGAIN);
 	CHECK(!fcntl(in.fd, F_SETFL, 0));
-	pid = start(sleep_for_record, in.fd);
+	pid = start_with(sleep_for_record, in.fd);
 	until_asleep(in.fd, READ);
 	exchange_fails(&in, spin, NULL, EBUSY);
 	slay(pid);
@@ -728,7 +723,7 @@ void test_ring_exchange(void)
 	pid_t pid;
 
 	reply_fd = make_ring(0);
-	pid = start(echo, fd);
+	pid = start_with(echo, fd);
 	take(&out, fd, WRITE);
 	take(&in, reply_fd, READ);
 	ipcdev_ring_set_spin(&in, 0);
@@ -805,13 +800,13 @@ void test_ring_death(void)
 
 	/* A producer, while we sleep: what it had committed was drained. */
 	fd = make_ring(0);
-	pid = start(push_and_die, fd);
+	pid = start_with(push_and_die, fd);
 	take(&in, fd, READ);
 	CHECK(ipcdev_ring_recv(&in, text, 4, late()) == 2 && text[0] == 'a');
 	CHECK(ipcdev_ring_recv(&in, text, 4, late()) == 2 && text[0] == 'c');
 	victim = pid;
 	victims_peer = READ;
-	killer = start(kill_when_asleep, fd);
+	killer = start_with(kill_when_asleep, fd);
 	FAILS(ipcdev_ring_recv(&in, text, 4, late()), EPIPE);
 	killed(pid);
 	finish(killer);
@@ -821,7 +816,7 @@ void test_ring_death(void)
 
 	/* A producer, before we look: first what is there. */
 	fd = make_ring(0);
-	pid = start(push_and_die, fd);
+	pid = start_with(push_and_die, fd);
 	take(&in, fd, READ);
 	CHECK(!ipcdev_ring_wait(&in, 0, late()));
 	while (ipcdev_stat(fd, &(struct ipcdev_stat) { 0 }) || in.known < 20)
@@ -836,7 +831,7 @@ void test_ring_death(void)
 
 	/* A consumer, while we sleep for room, and then before. */
 	fd = make_ring(0);
-	pid = start(take_and_die, fd);
+	pid = start_with(take_and_die, fd);
 	take(&out, fd, WRITE);
 	while (!ipcdev_ring_push(&out, "x", 1))
 		;
@@ -844,7 +839,7 @@ void test_ring_death(void)
 	CHECK(!ipcdev_wait_peer(out.fd, late()));
 	victim = pid;
 	victims_peer = WRITE;
-	killer = start(kill_when_asleep, fd);
+	killer = start_with(kill_when_asleep, fd);
 	FAILS(ipcdev_ring_send(&out, "x", 1, late()), EPIPE);
 	killed(pid);
 	finish(killer);
@@ -855,7 +850,7 @@ void test_ring_death(void)
 
 	/* A consumer that sleeps itself. */
 	fd = make_ring(0);
-	pid = start(sleep_and_die, fd);
+	pid = start_with(sleep_and_die, fd);
 	take(&out, fd, WRITE);
 	until_asleep(fd, READ);
 	slay(pid);
@@ -993,13 +988,13 @@ void test_ring_await(void)
 	CHECK(!fcntl(in.fd, F_SETFL, O_NONBLOCK));
 	NO_MAP(ipcdev_ring_await_record(&in, &len, NULL), EAGAIN);
 	CHECK(!fcntl(in.fd, F_SETFL, 0));
-	pid = start(sleep_for_record, in.fd);
+	pid = start_with(sleep_for_record, in.fd);
 	until_asleep(in.fd, READ);
 	NO_MAP(ipcdev_ring_await_record(&in, &len, NULL), EBUSY);
 	slay(pid);
 
 	fill_up(&out);
-	pid = start(sleep_for_record, out.fd);
+	pid = start_with(sleep_for_record, out.fd);
 	until_asleep(out.fd, WRITE);
 	NO_MAP(ipcdev_ring_await_room(&out, 8, NULL), EBUSY);
 	slay(pid);
@@ -1053,7 +1048,7 @@ static pid_t spin_with(struct ipcdev_ring *ring, int fd, unsigned int role)
 	pid_t pid;
 
 	victims_peer = role ^ (READ | WRITE);
-	pid = start(close_soon, fd);
+	pid = start_with(close_soon, fd);
 	take(ring, fd, role);
 	CHECK(!ipcdev_wait_peer(ring->fd, late()));
 	if (role == WRITE)
@@ -1177,7 +1172,7 @@ static void use_and_die(int end)
 
 static pid_t start_user(int end)
 {
-	pid_t pid = start(use_and_die, end);
+	pid_t pid = start_with(use_and_die, end);
 	int status;
 
 	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
@@ -1215,7 +1210,7 @@ void test_ring_handed_on(void)
 	close(fd);
 
 	fd = make_ring(0);
-	sleeper = start(wait_for_one, fd);
+	sleeper = start_with(wait_for_one, fd);
 	end = ipcdev_ring_take(fd, WRITE, 0);
 	pid = start_user(end);
 	until_asleep(fd, READ);
@@ -1257,7 +1252,7 @@ void test_ring_persists(void)
 
 	poll_fd.fd = eventfd(0, EFD_NONBLOCK);
 	CHECK(!ipcdev_publish(fd, name, 0600, IPCDEV_PUBLISH_PERSISTENT));
-	pid = start(move_and_die_when_asleep, fd);
+	pid = start_with(move_and_die_when_asleep, fd);
 	take(&in, fd, READ);
 	ipcdev_ring_set_spin(&in, 0);
 	CHECK(!ipcdev_ring_wait(&in, 0, late()));
@@ -1266,7 +1261,7 @@ void test_ring_persists(void)
 	FAILS(ipcdev_ring_pop(&in, &byte, 0), EAGAIN);
 
 	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
-	pid = start(move_and_die, fd);
+	pid = start_with(move_and_die, fd);
 	CHECK(poll(&poll_fd, 1, 60000) == 1);
 	killed(pid);
 	CHECK(eventfd_read(poll_fd.fd, &times) == 0 && times == 1);
@@ -1283,7 +1278,7 @@ void test_ring_persists(void)
 	fd = make_ring(0);
 	take(&in, fd, READ);
 	CHECK(!ipcdev_attach(in.fd, poll_fd.fd, IPCDEV_EVENT_READABLE, 0));
-	pid = start(move_and_die, fd);
+	pid = start_with(move_and_die, fd);
 	CHECK(poll(&poll_fd, 1, 60000) == 1);
 	killed(pid);
 	CHECK(ipcdev_ring_pop(&in, &byte, 0) == 0);
@@ -1344,7 +1339,7 @@ void test_ring_poll(void)
 
 	/* Each sleep in poll(2) begins anew. */
 	fd = make_ring(0);
-	pid = start(push_when_told, fd);
+	pid = start_with(push_when_told, fd);
 	take(&in, fd, READ);
 	CHECK(!ipcdev_ring_wait(&in, 0, late()));
 	for (;;) {
@@ -1392,7 +1387,7 @@ static void hammer_edges(void)
 	struct ipcdev_ring in;
 	pid_t pid;
 
-	pid = start(produce_at_edges, fd);
+	pid = start_with(produce_at_edges, fd);
 	take(&in, fd, READ);
 	epoll = watch(&in, EPOLLIN | EPOLLET);
 	for (;;) {
@@ -1515,7 +1510,7 @@ static void check_many(uint32_t flags)
 		CHECK(!epoll_ctl(epoll, EPOLL_CTL_ADD, ins[i].fd, event));
 	}
 	CHECK(epoll_wait(epoll, event, 64, 0) == 0);
-	pid = start(produce_many, 0);
+	pid = start_with(produce_many, 0);
 	for (int i = 0; i < rings; i++)
 		close(many[i]);
 	while (left && passed) {
@@ -1589,11 +1584,10 @@ static void check_flat(void)
 
 void test_ring_many(void)
 {
-	const char *slow = getenv("IPCDEV_TEST_SLOW");
 	struct rlimit old, limit;
 	struct ipcdev_info info;
 
-	rings = slow && strcmp(slow, "0") ? MANY / 10 : MANY;
+	rings = is_slow() ? MANY / 10 : MANY;
 	CHECK(!ipcdev_info(&info) && info.max_objects >= MANY);
 	getrlimit(RLIMIT_NOFILE, &old);
 	limit = old;
@@ -1683,7 +1677,7 @@ void test_ring_quiet(void)
 	unsigned int before;
 	uint64_t n;
 
-	finish(start(pass_in_silence, fd));
+	finish(start_with(pass_in_silence, fd));
 	close(fd);
 	make_pair(&out, &in);
 	before = ioctls_on(out.fd) + ioctls_on(in.fd);
@@ -1997,8 +1991,8 @@ void test_ring_hostile(void)
 
 	from = make_ring(0);
 	to = make_ring(0);
-	pids[0] = start(scribble_producer, from);
-	pids[1] = start(scribble_consumer, to);
+	pids[0] = start_with(scribble_producer, from);
+	pids[1] = start_with(scribble_consumer, to);
 	take(&in, from, READ);
 	take(&out, to, WRITE);
 	CHECK(!ipcdev_wait_peer(in.fd, late()));

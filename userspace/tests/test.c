@@ -2,12 +2,20 @@
 /* What the tests of libipcdev share. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "test.h"
 
 bool passed;
+
+bool is_slow(void)
+{
+	const char *slow = getenv("IPCDEV_TEST_SLOW");
+
+	return slow && strcmp(slow, "0");
+}
 
 const struct ipcdev_deadline past = { CLOCK_MONOTONIC, 0 };
 

@@ -38,6 +38,9 @@ static inline uint64_t monotonic(void)
 
 /* test.c */
 
+/* Whether to do less of what takes long, as all does on some kernels. */
+bool is_slow(void);
+
 /* Deadlines: one that has passed, and one that no test is to come to. */
 extern const struct ipcdev_deadline past;
 const struct ipcdev_deadline *late(void);
@@ -121,6 +124,9 @@ void test_ring_eventfd(void);
 void test_ring_quiet(void);
 void test_ring_nonsense(void);
 void test_ring_hostile(void);
+
+/* ring_killed.c */
+void test_ring_killed(void);
 
 /* server.c */
 void test_server_create(void);
