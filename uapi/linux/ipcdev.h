@@ -722,6 +722,9 @@ struct ipcdev_ring_header {
  * @index: how many bytes it has produced or consumed since the ring was made,
  *	modulo 2^32; a multiple of IPCDEV_RING_ALIGN. Those of the two never differ by
  *	more than the size. An index modulo the size is a place in the data
+ *
+ * The rest of the page is zero to begin with, and reserved: it is neither to be written
+ * nor to be gone by.
  */
 struct ipcdev_ring_index {
 	__u32 index;
