@@ -636,6 +636,8 @@ static const struct {
 	{ "ring_wait", test_ring_wait },
 	{ "ring_await", test_ring_await },
 	{ "ring_spin", test_ring_spin },
+	{ "ring_spin_adapts", test_ring_spin_adapts },
+	{ "ring_woken_once", test_ring_woken_once },
 	{ "ring_stream", test_ring_stream },
 	{ "ring_exchange", test_ring_exchange },
 	{ "ring_death", test_ring_death },

@@ -92,6 +92,13 @@ bool is_filled(const unsigned char *data, size_t len, uint32_t number)
 	return true;
 }
 
+static void fill_up(struct ipcdev_ring *out)
+{
+	while (!ipcdev_ring_push(out, "12345678", 8))
+		;
+	CHECK(errno == EAGAIN);
+}
+
 /* Marsaglia's xorshift. */
 static uint32_t draw(uint32_t *state)
 {
@@ -564,6 +571,193 @@ void test_ring_wait(void)
 	}
 }
 
+/* What a side that spins waits for, and who is to bring it. */
+static struct ipcdev_ring *other_side;
+
+static void on_alarm_push(int signal)
+{
+	int err = errno;
+
+	(void)signal;
+	CHECK(!ipcdev_ring_push(other_side, "12345678", 8));
+	errno = err;
+}
+
+static void on_alarm_pop(int signal)
+{
+	unsigned char data[8];
+	int err = errno;
+
+	(void)signal;
+	while (ipcdev_ring_pop(other_side, data, sizeof(data)) > 0)
+		;
+	errno = err;
+}
+
+static void recv_spinning(struct ipcdev_ring *in)
+{
+	char data[8];
+
+	CHECK(ipcdev_ring_recv(in, data, 8, late()) == 8);
+}
+
+static void wait_spinning(struct ipcdev_ring *in)
+{
+	char data[8];
+
+	CHECK(!ipcdev_ring_wait(in, 0, late()));
+	CHECK(ipcdev_ring_pop(in, data, 8) == 8);
+}
+
+static void await_record_spinning(struct ipcdev_ring *in)
+{
+	size_t len;
+
+	CHECK(ipcdev_ring_await_record(in, &len, late()) && len == 8);
+	ipcdev_ring_release(in);
+}
+
+static void send_spinning(struct ipcdev_ring *out)
+{
+	CHECK(!ipcdev_ring_send(out, "12345678", 8, late()));
+	fill_up(out);
+}
+
+static void await_room_spinning(struct ipcdev_ring *out)
+{
+	CHECK(ipcdev_ring_await_room(out, out->record_max, late()));
+	fill_up(out);
+}
+
+#define FOR_EVER 0x80000000
+
+/*
+ * The other side comes to it while this one spins, which is then worth while again, and
+ * no system call. At times it comes before that, of which there is nothing to be seen.
+ */
+static void check_spin_pays(struct ipcdev_ring *ring, struct ipcdev_ring *other,
+			    void (*wait)(struct ipcdev_ring *ring))
+{
+	const struct itimerval once = { .it_value.tv_usec = 20000 };
+	struct sigaction action = {
+		.sa_handler = ring->produces ? on_alarm_pop : on_alarm_push,
+	};
+	unsigned int before = ioctls_on(ring->fd);
+
+	other_side = other;
+	sigaction(SIGALRM, &action, NULL);
+	ipcdev_ring_set_spin(ring, FOR_EVER);
+	for (int i = 0; i < 100 && passed; i++) {
+		/* As if it had been in vain. */
+		ring->spin = FOR_EVER / 2;
+		setitimer(ITIMER_REAL, &once, NULL);
+		wait(ring);
+		if (ring->spin != FOR_EVER / 2)
+			break;
+	}
+	CHECK(ring->spin == FOR_EVER && ring->spin_max == FOR_EVER);
+	CHECK(ioctls_on(ring->fd) == before);
+}
+
+/* Half as often after each wait that was in vain, but not less often than this. */
+#define SPIN_LEAST 16
+
+static void check_spin_in_vain(struct ipcdev_ring *in, struct ipcdev_ring *out,
+			       bool in_place)
+{
+	uint32_t spin = 200;
+	char byte;
+	size_t len;
+
+	ipcdev_ring_set_spin(in, spin);
+	ipcdev_ring_set_spin(out, spin);
+	CHECK(in->spin == spin && in->spin_max == spin);
+	for (int i = 0; i < 6; i++) {
+		if (in_place) {
+			NO_MAP(ipcdev_ring_await_record(in, &len, &past), ETIMEDOUT);
+			NO_MAP(ipcdev_ring_await_room(out, 8, &past), ETIMEDOUT);
+		} else {
+			FAILS(ipcdev_ring_recv(in, &byte, 1, &past), ETIMEDOUT);
+			FAILS(ipcdev_ring_send(out, "12345678", 8, &past), ETIMEDOUT);
+		}
+		spin = spin / 2 > SPIN_LEAST ? spin / 2 : SPIN_LEAST;
+		CHECK(in->spin == spin && in->spin_max == 200);
+		CHECK(out->spin == spin && out->spin_max == 200);
+	}
+	CHECK(spin == SPIN_LEAST);
+	/* Less than the least is what it was set to; 0 stays 0. */
+	for (int i = 0; i < 3; i++) {
+		ipcdev_ring_set_spin(in, i);
+		CHECK(in->spin == (uint32_t)i);
+		FAILS(ipcdev_ring_wait(in, 0, &past), ETIMEDOUT);
+		FAILS(ipcdev_ring_recv(in, &byte, 1, &past), ETIMEDOUT);
+		CHECK(in->spin == (uint32_t)i && in->spin_max == (uint32_t)i);
+	}
+}
+
+/* How long a side spins follows from whether that was worth while. */
+void test_ring_spin_adapts(void)
+{
+	struct ipcdev_ring full, drain, feed, empty;
+
+	make_pair(&full, &drain);
+	make_pair(&feed, &empty);
+	fill_up(&full);
+	check_spin_in_vain(&empty, &full, false);
+	check_spin_in_vain(&empty, &full, true);
+	check_spin_pays(&empty, &feed, recv_spinning);
+	check_spin_pays(&empty, &feed, wait_spinning);
+	check_spin_pays(&empty, &feed, await_record_spinning);
+	check_spin_pays(&full, &drain, send_spinning);
+	check_spin_pays(&full, &drain, await_room_spinning);
+	close_pair(&full, &drain);
+	close_pair(&feed, &empty);
+}
+
+static void await_much_room(int fd)
+{
+	struct ipcdev_ring out;
+
+	take(&out, fd, WRITE);
+	fill_up(&out);
+	CHECK(ipcdev_ring_await_room(&out, out.record_max, late()));
+	CHECK(!ipcdev_ring_commit(&out, out.record_max));
+	pause();
+}
+
+/* Who sleeps for more than one record's room is woken when there is as much, and once. */
+void test_ring_woken_once(void)
+{
+	int fd = make_ring(0), pops = 0;
+	struct ipcdev_ring in;
+	unsigned char data[PAGE];
+	unsigned int before;
+	uint32_t enough;
+	ssize_t got;
+	pid_t pid;
+
+	pid = start_with(await_much_room, fd);
+	take(&in, fd, READ);
+	until_asleep(fd, WRITE);
+	before = ioctls_on(in.fd);
+	enough = (HEAD + in.record_max + HEAD + 8 - 1) / (HEAD + 8);
+	for (uint32_t i = 0; i < enough; i++) {
+		CHECK(ioctls_on(in.fd) == before);
+		CHECK(ipcdev_ring_pop(&in, data, PAGE) == 8);
+	}
+	CHECK(ioctls_on(in.fd) == before + 1);
+	/* There are more, for whose room it does not sleep any more. */
+	while ((got = ipcdev_ring_pop(&in, data, PAGE)) == 8)
+		pops++;
+	CHECK(pops && ioctls_on(in.fd) == before + 1);
+	if (got < 0)
+		got = ipcdev_ring_recv(&in, data, PAGE, late());
+	CHECK(got == (ssize_t)in.record_max);
+	slay(pid);
+	ipcdev_ring_close(&in);
+	close(fd);
+}
+
 #define STREAM 20000
 
 static uint32_t stream_spin;
@@ -944,13 +1138,6 @@ static void move_and_die_when_asleep(int fd)
 {
 	until_asleep(fd, READ);
 	move_and_die(fd);
-}
-
-static void fill_up(struct ipcdev_ring *out)
-{
-	while (!ipcdev_ring_push(out, "12345678", 8))
-		;
-	CHECK(errno == EAGAIN);
 }
 
 /* The same as for what copies: deadline, signal, bad input, no sleep where none is to be. */

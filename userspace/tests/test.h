@@ -111,6 +111,8 @@ void test_ring_takeover(void);
 void test_ring_wait(void);
 void test_ring_await(void);
 void test_ring_spin(void);
+void test_ring_spin_adapts(void);
+void test_ring_woken_once(void);
 void test_ring_stream(void);
 void test_ring_exchange(void);
 void test_ring_death(void);
