@@ -65,6 +65,12 @@ void test_listen(void)
 	/* Nobody accepts. */
 	FAILS(ipcdev_connect(&connection, service, 0, &past), ETIMEDOUT);
 	FAILS(ipcdev_accept(&connection, service, &accept, NULL), EAGAIN);
+	alarm_often(true);
+	FAILS(ipcdev_connect(&connection, service, 0, late()), EINTR);
+	FAILS(ipcdev_accept(&connection, service, &accept, NULL), EAGAIN);
+	FAILS(ipcdev_accept(&connection, service, NULL, NULL), EINTR);
+	FAILS(ipcdev_accept(&connection, service, NULL, late()), EINTR);
+	alarm_often(false);
 	other = ipcdev_open(name, O_WRONLY);
 	close(service);
 	FAILS(ipcdev_connect(&connection, other, 0, NULL), EPIPE);
@@ -192,7 +198,7 @@ void test_connect_twin(void)
 	else
 		twin[len - 3] = '\0';
 	if (access(twin, X_OK))
-		printf("# there is no %s\n", twin);
+		skip("there is no program of the other word size");
 	else
 		check_use(use_as_twin, 0, IPCDEV_CONNECTION_SIZE);
 }

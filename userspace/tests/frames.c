@@ -161,6 +161,33 @@ static void look(struct ipcdev_connection *owner, int buffer)
 	ipcdev_disconnect(owner);
 }
 
+static uint64_t time_by(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+/* Until a time by either clock, or a signal. */
+static void wait_in_vain(void)
+{
+	const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC };
+
+	for (int i = 0; i < 2; i++) {
+		struct ipcdev_deadline deadline = {
+			clocks[i], time_by(clocks[i]) + SECOND / 50,
+		};
+
+		FAILS(ipcdev_frames_wait(frames, &deadline), ETIMEDOUT);
+		CHECK(time_by(clocks[i]) >= deadline.ns);
+	}
+	alarm_often(true);
+	FAILS(ipcdev_frames_wait(frames, late()), EINTR);
+	FAILS(ipcdev_frames_wait(frames, NULL), EINTR);
+	alarm_often(false);
+}
+
 /* Round and round, to two peers at once. */
 void test_frames_lend(void)
 {
@@ -183,6 +210,7 @@ void test_frames_lend(void)
 				 { CLOCK_BOOTTIME, 0 }), EINVAL);
 	FAILS(ipcdev_frames_wait(frames, &(struct ipcdev_deadline)
 				 { CLOCK_MONOTONIC, UINT64_MAX }), EINVAL);
+	wait_in_vain();
 	while (back < 2000 && passed) {
 		slot = lent < 2000 ? ipcdev_frames_get(frames) : -1;
 		if (slot >= 0) {
@@ -411,6 +439,10 @@ static void check_hello(uint32_t slots, uint64_t size, uint64_t stride, int erro
 		NO_MAP(ipcdev_view_next(&view, &frame, NULL), EBADMSG);
 		CHECK(ipcdev_view_next(&view, &frame, NULL));
 		NO_MAP(ipcdev_view_next(&view, &frame, &past), ETIMEDOUT);
+		alarm_often(true);
+		NO_MAP(ipcdev_view_next(&view, &frame, late()), EINTR);
+		NO_MAP(ipcdev_view_next(&view, &frame, NULL), EINTR);
+		alarm_often(false);
 		/* The owner does not collect. */
 		while (!ipcdev_view_give(&view, &frame))
 			;

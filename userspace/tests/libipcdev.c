@@ -687,6 +687,17 @@ static const struct {
 
 #define TESTS (sizeof(tests) / sizeof(*tests))
 
+/* Whether it is among those that were asked for, or none was. */
+static bool is_wanted(const char *test, char **names)
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (!strcmp(test, *names))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	int status = 0;
@@ -697,9 +708,14 @@ int main(int argc, char **argv)
 	printf("TAP version 13\n1..%zu\n", TESTS);
 	for (size_t i = 0; i < TESTS; i++) {
 		passed = true;
-		tests[i].run();
-		printf("%s %zu %s\n", passed ? "ok" : "not ok", i + 1,
-		       tests[i].name);
+		skipped = NULL;
+		if (is_wanted(tests[i].name, argv + 1))
+			tests[i].run();
+		else
+			skip("not asked for");
+		printf("%s %zu %s%s%s\n", passed ? "ok" : "not ok", i + 1,
+		       tests[i].name, skipped ? " # SKIP " : "",
+		       skipped ? skipped : "");
 		if (!passed)
 			status = 1;
 	}

@@ -113,6 +113,7 @@ void test_ring_create(void)
 	int fd = ipcdev_ring_create(PAGE + 1, 0, 0), end, other;
 	struct ipcdev_ring ring = { .fd = 77 };
 	struct ipcdev_stat stat;
+	struct rlimit limit;
 
 	CHECK(!ipcdev_stat(fd, &stat) && stat.type == IPCDEV_TYPE_RING);
 	CHECK(stat.size == (uint64_t)2 * PAGE);
@@ -150,6 +151,10 @@ void test_ring_create(void)
 
 	/* What cannot be mapped leaves its end to be mapped again. */
 	end = ipcdev_ring_take(fd, WRITE, 0);
+	getrlimit(RLIMIT_AS, &limit);
+	setrlimit(RLIMIT_AS, &(struct rlimit) { 1, limit.rlim_max });
+	FAILS(ipcdev_ring_map(&ring, end), ENOMEM);
+	setrlimit(RLIMIT_AS, &limit);
 	CHECK(!ipcdev_ring_map(&ring, end));
 	CHECK(ring.spin_max == (sysconf(_SC_NPROCESSORS_ONLN) > 1 ?
 				IPCDEV_RING_SPIN : 0));
@@ -420,25 +425,6 @@ void test_ring_takeover(void)
 	CHECK(!ipcdev_ring_send(&out, &n, sizeof(n), NULL));
 	close_pair(&out, &in);
 	close(fd);
-}
-
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-/* Alarms until one has come while we sleep. */
-static void alarm_often(bool on)
-{
-	const struct itimerval often = {
-		.it_interval.tv_usec = 20000, .it_value.tv_usec = 20000,
-	};
-	const struct itimerval never = { 0 };
-	struct sigaction action = { .sa_handler = on_alarm };
-
-	/* It stays: an alarm without it would kill us. */
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, on ? &often : &never, NULL);
 }
 
 static pid_t alarms_victim;

@@ -3,12 +3,19 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "test.h"
 
 bool passed;
+const char *skipped;
+
+void skip(const char *why)
+{
+	skipped = why;
+}
 
 bool is_slow(void)
 {
@@ -24,6 +31,24 @@ const struct ipcdev_deadline *late(void)
 	static struct ipcdev_deadline deadline;
 
 	return ipcdev_deadline_in(&deadline, 60 * SECOND);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+void alarm_often(bool on)
+{
+	const struct itimerval often = {
+		.it_interval.tv_usec = 20000, .it_value.tv_usec = 20000,
+	};
+	const struct itimerval never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	/* It stays: an alarm without it would kill us. */
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, on ? &often : &never, NULL);
 }
 
 pid_t child(void)

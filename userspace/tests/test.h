@@ -38,12 +38,20 @@ static inline uint64_t monotonic(void)
 
 /* test.c */
 
+/* The test that runs could not be done, and why. */
+void skip(const char *why);
+/* That, or NULL. */
+extern const char *skipped;
+
 /* Whether to do less of what takes long, as all does on some kernels. */
 bool is_slow(void);
 
 /* Deadlines: one that has passed, and one that no test is to come to. */
 extern const struct ipcdev_deadline past;
 const struct ipcdev_deadline *late(void);
+
+/* Alarms, again and again, until one has come while we sleep. */
+void alarm_often(bool on);
 
 /* A process of its own, in which all was so until now; it tells by its end. */
 pid_t child(void);
