@@ -2055,6 +2055,8 @@ static void scribble(int fd, uint32_t role)
 				break;
 			if (draw(&seed) % 2)
 				value = draw(&seed) % (raw.size / 2 + 16);
+			else if (draw(&seed) % 2)
+				value = draw(&seed) % (4 * raw.size);
 			/* Where the next record is read, or anywhere. */
 			at = draw(&seed) % 2 ? at : draw(&seed);
 			at = at % raw.size & ~7U;
@@ -2083,16 +2085,21 @@ static bool is_inside(const struct ipcdev_ring *ring, const void *record,
 	       (uintptr_t)data % IPCDEV_RING_ALIGN == 0;
 }
 
+/* How often something was said to be no ring any more. */
+static unsigned int refused;
+
 /* Of a call that waits, and of one that does not. */
 static bool is_error(void)
 {
+	refused += errno == EBADMSG;
 	return errno == EBADMSG || errno == EAGAIN || errno == ETIMEDOUT ||
 	       errno == EMSGSIZE;
 }
 
 static void consume_hostile(struct ipcdev_ring *in, uint32_t *seed)
 {
-	unsigned char data[PAGE + 16];
+	/* More than fits into the ring, and its data twice. */
+	unsigned char data[4 * PAGE + 16];
 	const unsigned char *record;
 	uint32_t sum = 0;
 	size_t len, size;
@@ -2115,7 +2122,7 @@ static void consume_hostile(struct ipcdev_ring *in, uint32_t *seed)
 		CHECK(!ipcdev_ring_wait(in, 0, &past) || is_error());
 		break;
 	default:
-		size = draw(seed) % PAGE;
+		size = draw(seed) % (draw(seed) % 2 ? PAGE : 4 * PAGE);
 		memset(data + size, 0x5a, 16);
 		got = draw(seed) % 2 ? ipcdev_ring_pop(in, data, size) :
 			ipcdev_ring_recv(in, data, size, &past);
@@ -2154,6 +2161,39 @@ static void produce_hostile(struct ipcdev_ring *out, uint32_t *seed)
 	}
 }
 
+static bool is_readable(const void *data)
+{
+	int fds[2];
+	bool readable;
+
+	CHECK(!pipe(fds));
+	readable = write(fds[1], data, 1) == 1;
+	CHECK(readable || errno == EFAULT);
+	close(fds[0]);
+	close(fds[1]);
+	return readable;
+}
+
+/* As take(), and what lies behind the mappings cannot be touched. */
+static void take_guarded(struct ipcdev_ring *ring, int fd, unsigned int role)
+{
+	int end = ipcdev_ring_take(fd, role, 0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char *behind;
+
+	CHECK(end >= 0);
+	while (passed) {
+		CHECK(!ipcdev_ring_map(ring, end));
+		behind = (char *)ring->map + ring->map_size;
+		mmap(behind, PAGE, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+		if (!is_readable(behind))
+			break;
+		/* Something is there: elsewhere, then. */
+		munmap(ring->map, ring->map_size);
+		mmap(NULL, ring->map_size, PROT_NONE, flags, -1, 0);
+	}
+}
+
 /* The other side may do what it likes, and nothing is touched beyond the ring. */
 void test_ring_hostile(void)
 {
@@ -2166,8 +2206,9 @@ void test_ring_hostile(void)
 	to = make_ring(0);
 	pids[0] = start_with(scribble_producer, from);
 	pids[1] = start_with(scribble_consumer, to);
-	take(&in, from, READ);
-	take(&out, to, WRITE);
+	take_guarded(&in, from, READ);
+	take_guarded(&out, to, WRITE);
+	refused = 0;
 	CHECK(!ipcdev_wait_peer(in.fd, late()));
 	CHECK(!ipcdev_wait_peer(out.fd, late()));
 	ipcdev_ring_set_spin(&in, 10);
@@ -2188,8 +2229,8 @@ void test_ring_hostile(void)
 			sched_yield();
 	}
 	/* Or it was no test of what comes behind the checks. */
-	CHECK(good > 300);
-	printf("# %d steps with hostile sides\n", good);
+	CHECK(good > 300 && refused > 300);
+	printf("# %d steps with hostile sides, %u refused\n", good, refused);
 	slay(pids[0]);
 	slay(pids[1]);
 	CHECK(ipcdev_ring_push(&out, "x", 1) &&
