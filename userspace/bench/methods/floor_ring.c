@@ -11,15 +11,20 @@
  * may write everywhere, nobody can sleep, and nobody hears of a death.
  */
 
-#define PAGE	4096
-#define DATA	(16 * PAGE)
-#define ALL	(3 * PAGE + DATA)
+/* Of whole pages, however large they are. */
+#define DATA	65536
+
+/* The header, the two indices, and the data once. */
+static size_t all_size(void)
+{
+	return 3 * sysconf(_SC_PAGESIZE) + DATA;
+}
 
 static int create(void)
 {
 	int fd = memfd_create("ipcdev-bench", MFD_CLOEXEC);
 
-	if (fd >= 0 && ftruncate(fd, ALL))
+	if (fd >= 0 && ftruncate(fd, all_size()))
 		close_fd(&fd);
 	return fd;
 }
@@ -39,26 +44,27 @@ static int setup(struct link *link)
 static int bare_open(struct ipcdev_ring *ring, int fd, bool produces)
 {
 	int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+	size_t page = sysconf(_SC_PAGESIZE), all = all_size();
 	struct ipcdev_ring_header *header;
 	uint32_t *consumer, *producer;
 	char *map;
 
 	memset(ring, 0, sizeof(*ring));
-	map = mmap(NULL, ALL + DATA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = mmap(NULL, all + DATA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		return -1;
-	if (mmap(map, ALL, prot, flags, fd, 0) == MAP_FAILED ||
-	    mmap(map + ALL, DATA, prot, flags, fd, 3 * PAGE) == MAP_FAILED) {
-		munmap(map, ALL + DATA);
+	if (mmap(map, all, prot, flags, fd, 0) == MAP_FAILED ||
+	    mmap(map + all, DATA, prot, flags, fd, 3 * page) == MAP_FAILED) {
+		munmap(map, all + DATA);
 		return -1;
 	}
 	header = (void *)map;
-	consumer = (void *)(map + PAGE);
-	producer = (void *)(map + 2 * PAGE);
+	consumer = (void *)(map + page);
+	producer = (void *)(map + 2 * page);
 	ring->fd = -1;
 	ring->map = map;
-	ring->map_size = ALL + DATA;
-	ring->data = (unsigned char *)map + 3 * PAGE;
+	ring->map_size = all + DATA;
+	ring->data = (unsigned char *)map + 3 * page;
 	ring->size = DATA;
 	ring->mask = DATA - 1;
 	ring->record_max = DATA / 2;
