@@ -6,7 +6,7 @@
 # The tests are functions, called by their names.
 # shellcheck disable=SC2317
 
-tests="list methods files survival compare advise report usage"
+tests="list methods spinning files survival compare advise report usage"
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -33,13 +33,16 @@ everywhere="pipe fifo unix-stream unix-seqpacket unix-dgram tcp posix-mq \
 sysv-msg sysv-shm-sem shm-futex shm-sem shm-eventfd shm-spin memfd-unix signal \
 signalfd eventfd process-vm vmsplice zeromq nng dbus ipcdev-queue ipcdev-queue-rw \
 ipcdev-batch16 ipcdev-slice ipcdev-call ipcdev-call-deadline ipcdev-broadcast \
-ipcdev-broadcast-slice ipcdev-ring ipcdev-engine ipcdev-engine-batch32 timerfd ipcdev-timer \
-ipcdev-timer-soft floor-ioctl"
+ipcdev-broadcast-slice ipcdev-ring ipcdev-ring-inplace ipcdev-engine \
+ipcdev-engine-batch32 timerfd ipcdev-timer ipcdev-timer-soft floor-ioctl"
+
+# Whose sides each need a processor, where there are two.
+spinning="ipcdev-ring-spin floor-atomics floor-ring"
 
 list()
 {
 	ipcdev-bench --list > "$tmp/list" || complain "--list fails"
-	for method in $everywhere; do
+	for method in $everywhere $spinning; do
 		grep -q "^  $method " "$tmp/list" || complain "$method is not listed"
 	done
 }
@@ -53,6 +56,24 @@ methods()
 	for method in $everywhere; do
 		grep -q "\"method\": \"$method\", .*\"median\"" "$results" ||
 			complain "$method was not measured: $(grep "SKIP $method" "$tmp/err")"
+	done
+}
+
+spinning()
+{
+	if [ "$(nproc)" -lt 2 ]; then
+		ipcdev-bench -q -r 1 -c 10 -w roundtrip -m "$(echo "$spinning" | tr ' ' ,)" \
+			-j "$tmp/spinning.json" > "$tmp/table" 2> "$tmp/err"
+		! grep -q '"median"' "$tmp/spinning.json" ||
+			complain "two sides spin on one processor"
+		return
+	fi
+	ipcdev-bench -q -r 1 -c 10 -p siblings,cores -w roundtrip \
+		-m "$(echo "$spinning" | tr ' ' ,)" -j "$tmp/spinning.json" \
+		> "$tmp/table" 2> "$tmp/err" || complain "$(cat "$tmp/err")"
+	for method in $spinning; do
+		grep -q "\"method\": \"$method\", .*\"median\"" "$tmp/spinning.json" ||
+			complain "$method was not measured: $(cat "$tmp/err")"
 	done
 }
 
@@ -71,23 +92,29 @@ files()
 survival()
 {
 	ipcdev-bench -w survival \
-		-m pipe,posix-mq,shm-sem,ipcdev-queue,ipcdev-call,timerfd,ipcdev-timer \
+		-m pipe,posix-mq,shm-sem,shm-eventfd,ipcdev-queue,ipcdev-call,ipcdev-ring,ipcdev-ring-inplace,timerfd,ipcdev-timer \
 		-j "$tmp/survival.json" > "$tmp/out" || complain "it fails"
 	# A timer has no sender.
 	! grep timer "$tmp/survival.json" || complain "a timer is tried out"
-	for method in ipcdev-queue ipcdev-call; do
+	for method in ipcdev-queue ipcdev-call ipcdev-ring; do
 		answers "$method" death 'yes: EPIPE'
 		answers "$method" midway 'yes: EPIPE'
-		answers "$method" next 'yes'
 		answers "$method" left 'nothing'
 		answers "$method" poll 'yes'
+		answers "$method" rights 'yes'
 		answers "$method" users 'yes'
 		answers "$method" slow 'waits'
 	done
+	answers ipcdev-ring-inplace rights 'yes'
+	answers ipcdev-queue next 'yes'
+	answers ipcdev-call next 'yes'
+	# Nobody takes over a side of a ring that was not made for that.
+	answers ipcdev-ring next 'no: EPIPE'
 	# Where a fault could be laid at another's door, so that the questions are
 	# seen to have more than one answer.
 	answers pipe midway 'half of it, then EPIPE'
 	answers pipe boundaries 'no'
+	answers shm-eventfd rights 'no'
 	answers posix-mq death 'no: it waits for ever'
 	answers posix-mq left '2 queue'
 	answers shm-sem next 'no: nothing comes any more'
@@ -116,7 +143,7 @@ advise()
 		complain "it fails"
 	grep -q '^  pipe ' "$tmp/out" || complain "where is pipe? $(cat "$tmp/out")"
 	ipcdev-bench -q -r 1 -c 10 -g memcg -p one,same -w stream,survival \
-		-m pipe,posix-mq,signal,ipcdev-queue -j "$tmp/needs.json" \
+		-m pipe,posix-mq,signal,ipcdev-queue,ipcdev-ring -j "$tmp/needs.json" \
 		> "$tmp/out" 2> "$tmp/err" || complain "$(cat "$tmp/err")"
 	ipcdev-bench advise "$tmp/needs.json" stream size=64 crash poll users \
 		boundaries descriptors rights > "$tmp/out" || complain "it fails"
@@ -124,6 +151,11 @@ advise()
 		complain "not ipcdev-queue: $(cat "$tmp/out")"
 	grep -q "^  posix-mq .*death" "$tmp/out" ||
 		complain "why not posix-mq? $(cat "$tmp/out")"
+	# What descriptors need rules rings out, and nothing else does.
+	ipcdev-bench advise "$tmp/needs.json" stream size=64 crash poll users \
+		boundaries rights > "$tmp/out" || complain "it fails"
+	sed '/fall short/,$d' "$tmp/out" | grep -q '^  ipcdev-ring ' ||
+		complain "no ipcdev-ring: $(cat "$tmp/out")"
 }
 
 report()

@@ -582,15 +582,56 @@ static void try_boundaries(struct trial *trial)
 }
 
 /* Is the receiver's descriptor for receiving only? */
+
+#define AREAS	0x100000	/* bytes of a file in which messages may lie */
+
+/* Whether the message lies in what the descriptor can be mapped for. */
+static bool lies_in(int fd, int prot, const void *message, size_t len)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	bool found = false;
+	char *map;
+
+	for (off_t offset = 0; offset < AREAS && !found; offset += page) {
+		map = mmap(NULL, page, prot, MAP_SHARED, fd, offset);
+		if (map == MAP_FAILED)
+			continue;
+		found = memmem(map, page, message, len);
+		munmap(map, page);
+	}
+	return found;
+}
+
+/*
+ * Either it was opened for reading; or messages come through memory that it is mapped
+ * for, and which it cannot be mapped for otherwise than to be read.
+ */
+static bool only_receives(struct end *from, struct end *to)
+{
+	char message[SIZE];
+
+	memset(message, 'r', sizeof(message));
+	if (write(to->fd, message, sizeof(message)) >= 0)
+		return false;
+	if (errno == EBADF)
+		return true;
+	if (the_link.size < sizeof(message))
+		return false;
+	memcpy(from->out, message, sizeof(message));
+	if (send_alone(from, sizeof(message)))
+		return false;
+	return lies_in(to->fd, PROT_READ, message, sizeof(message)) &&
+	       !lies_in(to->fd, PROT_READ | PROT_WRITE, message, sizeof(message));
+}
+
 static void try_rights(struct trial *trial)
 {
-	char data[SIZE] = { 0 };
 	struct end from, to;
 
 	open_both(trial, &from, &to);
 	if (to.fd < 0)
 		ANSWER(trial, "no descriptor");
-	else if (write(to.fd, data, sizeof(data)) < 0 && errno == EBADF)
+	else if (only_receives(&from, &to))
 		ANSWER(trial, "yes");
 	else
 		ANSWER(trial, "no");
