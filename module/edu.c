@@ -10,10 +10,10 @@
  *
  * The device only ever reaches the bounce page, which is as old as the binding of the
  * driver. What lies in slices is copied to and from there by the processor, a step of at
- * most 2 KiB with its tag in each interrupt. A job that is given up, because it was cancelled, its
- * engine was closed or the device did not answer in time, is therefore over at once: the
- * device may go on with what it does, for nobody. It gets its next job when it says that
- * it is idle.
+ * most 2 KiB with its tag in each interrupt. A job that is given up, because it was
+ * cancelled, its engine was closed or the device did not answer in time, is therefore over
+ * at once: the device may go on with what it does, for nobody. It gets its next job when
+ * it says that it is idle.
  *
  * An interrupt counts only if the device says that it raised it, and that it is done:
  * all that it may have had to say before was acknowledged when the job was started. A
