@@ -64,6 +64,7 @@ spinning()
 	if [ "$(nproc)" -lt 2 ]; then
 		ipcdev-bench -q -r 1 -c 10 -w roundtrip -m "$(echo "$spinning" | tr ' ' ,)" \
 			-j "$tmp/spinning.json" > "$tmp/table" 2> "$tmp/err"
+		[ -s "$tmp/spinning.json" ] || complain "$(cat "$tmp/err")"
 		! grep -q '"median"' "$tmp/spinning.json" ||
 			complain "two sides spin on one processor"
 		return
@@ -95,7 +96,9 @@ survival()
 		-m pipe,posix-mq,shm-sem,shm-eventfd,ipcdev-queue,ipcdev-call,ipcdev-ring,ipcdev-ring-inplace,timerfd,ipcdev-timer \
 		-j "$tmp/survival.json" > "$tmp/out" || complain "it fails"
 	# A timer has no sender.
-	! grep -E '"method": "(timerfd|ipcdev-timer)"' "$tmp/survival.json" || complain "a timer is tried out"
+	grep -q '"method": "pipe"' "$tmp/survival.json" || complain "pipe is not tried out"
+	! grep -E '"method": "(timerfd|ipcdev-timer)"' "$tmp/survival.json" ||
+		complain "a timer is tried out"
 	for method in ipcdev-queue ipcdev-call ipcdev-ring; do
 		answers "$method" death 'yes: EPIPE'
 		answers "$method" midway 'yes: EPIPE'

@@ -71,9 +71,12 @@ TEST_F_TIMEOUT(load, nops_are_lost_nowhere, 3600)
 	__u64 begin = now(CLOCK_MONOTONIC);
 	struct ipcdev_completion c;
 	long n, i;
+	char *end;
 
-	if (wanted)
-		total = strtoul(wanted, NULL, 0);
+	if (wanted) {
+		total = strtoul(wanted, &end, 0);
+		ASSERT_TRUE(total && !*end);
+	}
 	memset(reqs, 0, sizeof(reqs));
 	while (reaped < total) {
 		n = total - submitted < BATCH ? total - submitted : BATCH;

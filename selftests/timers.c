@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (count = atoi(argv[2]); count; count--) {
-		ret = request(fd, .op = IPCDEV_OP_TIMER, .value = 5 * MS);
+		ret = request(fd, .op = IPCDEV_OP_TIMER, .value = 50 * MS);
 		if (ret == 1)
 			ret = await(&reaper, &completion) ?: completion.result;
 		if (ret) {

@@ -581,9 +581,8 @@ static void try_boundaries(struct trial *trial)
 		ANSWER(trial, "no");
 }
 
-/* Is the receiver's descriptor for receiving only? */
-
-#define AREAS	0x100000	/* bytes of a file in which messages may lie */
+/* Bytes of a file in which messages may lie. */
+#define AREAS	0x100000
 
 /* Whether the message lies in what the descriptor can be mapped for. */
 static bool lies_in(int fd, int prot, const void *message, size_t len)
@@ -624,6 +623,7 @@ static bool only_receives(struct end *from, struct end *to)
 	       !lies_in(to->fd, PROT_READ | PROT_WRITE, message, sizeof(message));
 }
 
+/* Is the receiver's descriptor for receiving only? */
 static void try_rights(struct trial *trial)
 {
 	struct end from, to;

@@ -235,7 +235,8 @@ static inline uint32_t _ipcdev_ring_publish(uint32_t *own, uint32_t index)
  * again. Wakes the other side if it sleeps for that, or is watched.
  *
  * The producer is told by EPIPE that the consumer has left without having received
- * all, unless another may take over: to that one its records are. The consumer cannot fail here.
+ * all, unless another may take over: its records are for that one. The consumer cannot
+ * fail here.
  */
 static inline int ipcdev_ring_flush(struct ipcdev_ring *ring)
 {

@@ -698,12 +698,26 @@ static bool is_wanted(const char *test, char **names)
 	return false;
 }
 
+static bool is_test(const char *name)
+{
+	for (size_t i = 0; i < TESTS; i++)
+		if (!strcmp(tests[i].name, name))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	int status = 0;
 
 	if (argc == 2 && !strcmp(argv[1], "twin"))
 		return be_twin();
+	for (int i = 1; i < argc; i++) {
+		if (!is_test(argv[i])) {
+			fprintf(stderr, "%s: there is no test of that name\n", argv[i]);
+			return 2;
+		}
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n1..%zu\n", TESTS);
 	for (size_t i = 0; i < TESTS; i++) {

@@ -2214,7 +2214,8 @@ void test_ring_hostile(void)
 	ipcdev_ring_set_spin(&in, 10);
 	ipcdev_ring_set_spin(&out, 10);
 	/* Where others want the processors, more is needed for as much of it. */
-	for (int i = 0; (i < 30000 || (good <= 300 && i < 3000000)) && passed; i++) {
+	for (int i = 0; (i < 30000 || ((good <= 300 || refused <= 300) && i < 3000000)) &&
+	     passed; i++) {
 		uint32_t before[] = { in.index, out.index };
 
 		consume_hostile(&in, &seed);
