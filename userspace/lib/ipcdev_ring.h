@@ -426,22 +426,25 @@ static inline void _ipcdev_ring_relax(void)
 static inline bool _ipcdev_ring_spin(struct ipcdev_ring *ring,
 				     const struct ipcdev_deadline *deadline)
 {
-	uint32_t looks = ring->spin;
+	uint32_t left = ring->spin, looks;
 
-	if (looks && (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE))
+	if (left && (_ipcdev_ring_state(ring) & IPCDEV_RING_GONE))
 		return false;
 	/* The producer may wait for just that before it goes on. */
-	if (looks && *ring->own != ring->index)
+	if (left && *ring->own != ring->index)
 		ipcdev_ring_flush(ring);
-	for (; looks; looks--) {
-		if (_ipcdev_ring_any(ring)) {
-			ring->spin = ring->spin_max;
-			return true;
+	while (left) {
+		looks = left < _IPCDEV_RING_LOOKS ? left : _IPCDEV_RING_LOOKS;
+		left -= looks;
+		for (; looks; looks--) {
+			if (_ipcdev_ring_any(ring)) {
+				ring->spin = ring->spin_max;
+				return true;
+			}
+			_ipcdev_ring_relax();
 		}
-		if (_IPCDEV_UNLIKELY(looks % _IPCDEV_RING_LOOKS == 0) &&
-		    !ipcdev_ring_spin_on(ring, deadline))
+		if (left && !ipcdev_ring_spin_on(ring, deadline))
 			return false;
-		_ipcdev_ring_relax();
 	}
 	return false;
 }
