@@ -194,10 +194,7 @@ TEST_F(backend, tells_that_it_goes)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGRTMIN);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	ASSERT_EQ(0, fcntl(self->r.end, F_SETOWN, getpid()));
-	ASSERT_EQ(0, fcntl(self->r.end, F_SETSIG, SIGRTMIN));
-	ASSERT_EQ(0, fcntl(self->r.end, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, ask_for_signals(self->r.end, SIGRTMIN));
 	ASSERT_EQ(0, attach(self->r.end, e, IPCDEV_EVENT_HANGUP, 0));
 	ASSERT_TRUE(hold_pulses());
 	EXPECT_EQ(1, nop(self->fd, 1));

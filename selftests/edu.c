@@ -953,10 +953,7 @@ TEST_F(edu, tells_its_user)
 
 	sigemptyset(&set);
 	sigaddset(&set, sig);
-	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
-	ASSERT_EQ(0, fcntl(self->e.r.end, F_SETOWN, getpid()));
-	ASSERT_EQ(0, fcntl(self->e.r.end, F_SETSIG, sig));
-	ASSERT_EQ(0, fcntl(self->e.r.end, F_SETFL, O_RDWR | O_ASYNC));
+	ASSERT_EQ(0, ask_for_signals(self->e.r.end, sig));
 	EXPECT_EQ(0, events(self->e.r.end) & CAN_READ);
 	ASSERT_EQ(1, submit(&self->e, .op = IPCDEV_OP_COPY, .user_data = 5,
 			    .src = slice(self->from, 0, 9),

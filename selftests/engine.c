@@ -1328,9 +1328,7 @@ TEST_F(engine, signals)
 	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, fcntl(fds[i], F_SETOWN, getpid()));
-		ASSERT_EQ(0, fcntl(fds[i], F_SETSIG, SIGRTMIN));
-		ASSERT_EQ(0, fcntl(fds[i], F_SETFL, O_ASYNC));
+		ASSERT_EQ(0, ask_for_signals(fds[i], SIGRTMIN));
 		EXPECT_EQ(1, request(self->fd, .op = IPCDEV_OP_TIMER, .value = 10 * MS));
 		ASSERT_EQ(SIGRTMIN, sigwaitinfo(&set, &info));
 		EXPECT_EQ(fds[i], info.si_fd);
@@ -1347,9 +1345,7 @@ TEST_F(engine, signals)
 		EXPECT_EQ(-1, sigtimedwait(&set, &info, &none));
 	}
 	/* Those do. */
-	ASSERT_EQ(0, fcntl(self->fd, F_SETOWN, getpid()));
-	ASSERT_EQ(0, fcntl(self->fd, F_SETSIG, SIGRTMIN));
-	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, ask_for_signals(self->fd, SIGRTMIN));
 	for (i = 0; i < DEPTH; i++)
 		EXPECT_EQ(1, nop(self->fd, i));
 	EXPECT_EQ(-EAGAIN, try_nop(self->fd, i));

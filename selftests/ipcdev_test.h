@@ -206,6 +206,20 @@ static inline long publish(int fd, int name_fd, __u32 flags)
 	return call(fd, IPCDEV_IOC_PUBLISH, &p);
 }
 
+/* A descriptor's signals: SIGIO if @sig is 0. They wait, blocked, until they are asked for. */
+static inline int ask_for_signals(int fd, int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig ?: SIGIO);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) ||
+	    fcntl(fd, F_SETOWN, getpid()) || fcntl(fd, F_SETSIG, sig) ||
+	    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC))
+		return -errno;
+	return 0;
+}
+
 static inline long attach(int fd, int eventfd, __u32 events, __u32 flags)
 {
 	struct ipcdev_attach a = {

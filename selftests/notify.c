@@ -534,20 +534,8 @@ TEST_F(notify, handle_may_be_closed_while_polled)
 }
 
 /*
- * SIGIO. The signals wait, blocked, until they are asked for.
+ * SIGIO.
  */
-static int ask_for_signals(int fd, int sig)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, sig ?: SIGIO);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) ||
-	    fcntl(fd, F_SETOWN, getpid()) || fcntl(fd, F_SETSIG, sig) ||
-	    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC))
-		return -errno;
-	return 0;
-}
 
 /* The descriptor's signal, if it has come. */
 static int signalled(int sig, siginfo_t *si)

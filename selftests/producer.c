@@ -141,10 +141,7 @@ TEST_F(producer, signals)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGRTMIN);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	ASSERT_EQ(0, fcntl(self->r.end, F_SETOWN, getpid()));
-	ASSERT_EQ(0, fcntl(self->r.end, F_SETSIG, SIGRTMIN));
-	ASSERT_EQ(0, fcntl(self->r.end, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, ask_for_signals(self->r.end, SIGRTMIN));
 	EXPECT_EQ(0, start(self->sampler, self->ring, 10 * MS));
 	ASSERT_EQ(SIGRTMIN, sigwaitinfo(&set, &info));
 	EXPECT_EQ(self->r.end, info.si_fd);
